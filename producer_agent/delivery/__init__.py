@@ -1,0 +1,1 @@
+"""Flow 1: profiles, events, pacing, the producer and the recorder of its deliveries."""
