@@ -1,0 +1,112 @@
+"""Asking the agent for something: the only way in which a page or the CLI acts.
+
+A command is a row in the database. The agent takes it within 250 ms, does it, and writes what
+came of it. Who asks, what, when, why and with which result stay in the table for good.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from producer_agent.store import commands as table
+from producer_agent.store.commands import CommandRow
+from producer_agent.store.database import open_database
+
+__all__ = ["Command", "CommandFailed", "CommandRow", "ask", "ask_and_wait", "local_user"]
+
+
+class Command(StrEnum):
+    """What can be asked for, and its arguments."""
+
+    RUN_START = "run.start"
+    """``profile``; ``rate`` (events a second, optional)."""
+    RUN_STOP = "run.stop"
+    """``profile``."""
+    RUN_RATE = "run.rate"
+    """``profile``, ``rate``."""
+    PROFILE_SAVE = "profile.save"
+    """``body``: the profile as JSON text. Takes effect at its next start."""
+    PROFILE_DELETE = "profile.delete"
+    """``profile``; refused while it runs."""
+    REPLAY = "replay"
+    """``dead_letters``: list of ids."""
+    FAULT_INJECT = "fault.inject"
+    """``kind``; ``topic`` where the kind needs one."""
+    FAULT_UNDO = "fault.undo"
+    """``kind``; ``topic`` where the kind needs one."""
+    FAULT_UNDO_ALL = "fault.undo_all"
+
+
+class CommandFailed(Exception):
+    """The agent could not do it, or did not answer; the text says why and what to do."""
+
+
+def ask(
+    path: Path,
+    kind: Command,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    who: str,
+    why: str | None = None,
+) -> int:
+    """Insert a command into the database at ``path``; returns its id.
+
+    Raises:
+        StoreError: the database cannot be written.
+    """
+    db = open_database(path)
+    try:
+        return table.insert(db, kind.value, arguments or {}, who, why)
+    finally:
+        db.close()
+
+
+def ask_and_wait(
+    path: Path,
+    kind: Command,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    who: str,
+    why: str | None = None,
+    timeout_s: float = 10.0,
+) -> dict[str, Any]:
+    """Ask, and wait until the agent settled it; returns its result.
+
+    Raises:
+        CommandFailed: it failed, or was not settled in time (it stays asked for then).
+        StoreError: the database cannot be used.
+    """
+    db = open_database(path)
+    try:
+        command = table.insert(db, kind.value, arguments or {}, who, why)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            row = table.get(db, command)
+            assert row is not None, "commands are never deleted while they are open"
+            if row.state == "done":
+                return row.result or {}
+            if row.state == "failed":
+                raise CommandFailed((row.result or {}).get("error", "no reason was given"))
+            if time.monotonic() >= deadline:
+                raise CommandFailed(
+                    f"The agent has not answered within {timeout_s:g} s. Is it running? "
+                    f"(`python -m producer_agent status`.) Command {command} stays in its queue."
+                    if row.state == "asked"
+                    else f"The agent is still at it after {timeout_s:g} s (command {command})."
+                )
+            time.sleep(0.05)
+    finally:
+        db.close()
+
+
+def local_user() -> str:
+    """Who sits at this machine, for commands asked without a login."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"

@@ -1,0 +1,240 @@
+"""What happened behind a failure, read from librdkafka's own log.
+
+A delivery report gives one code; with the default retries that is ``_MSG_TIMED_OUT`` whatever the
+broker answered. With ``debug=msg`` librdkafka logs every produce request that failed, with its
+cause and whether the records may have been stored. Those lines are no stable interface, so they
+are parsed here and nowhere else, and a line that is not understood leaves the cause "not known".
+Lines as written by librdkafka 2.16 (``src/rdkafka_request.c``, ``src/rdkafka_partition.c``)::
+
+    MSGSET  … t [0]: MessageSet with 3 message(s) (MsgId 1, BaseSeq 0) encountered error:
+            Broker: Not enough in-sync replicas (actions Retry,MsgNotPersisted)
+    TIMEOUT … t [0]: timed out 3+0 message(s) (MsgId 1..3): message.timeout.ms exceeded
+    FAIL    … Connect to ipv4#127.0.0.1:9092 failed: Connection refused
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from producer_agent.delivery.errors import Stored
+from producer_agent.store.clock import now_us
+
+log = logging.getLogger("producer_agent.librdkafka")
+
+_MSGSET = re.compile(
+    r"(?P<topic>\S+) \[(?P<partition>\d+)\]: MessageSet with (?P<n>\d+) message\(s\) "
+    r"\(MsgId (?P<msgid>\d+), BaseSeq -?\d+\) encountered error: (?P<error>.+) "
+    r"\(actions (?P<actions>[^)]*)\)"
+)
+_TIMEOUT = re.compile(
+    r"(?P<topic>\S+) \[(?P<partition>-?\d+)\]: timed out \d+\+\d+ message\(s\) "
+    r"\(MsgId (?P<first>\d+)\.\.(?P<last>\d+)\)"
+)
+
+KEPT_PER_PARTITION = 4096
+"""Attempts remembered per partition: at a retry back-off of 100 ms, some 7 minutes of them."""
+
+KEPT_CONNECTION_ERRORS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One produce request that failed."""
+
+    at_us: int
+    cause: str
+    """The error's name, such as ``NOT_ENOUGH_REPLICAS``; or librdkafka's words for it."""
+    stored: Stored
+    first_msgid: int
+    """librdkafka's number of the first message in it, or 0 where it told none (no idempotence)."""
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCause:
+    """Attempts of one cause, summed."""
+
+    cause: str
+    count: int
+    first_us: int
+    last_us: int
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSummary:
+    """What is known of the attempts behind one failure."""
+
+    causes: tuple[AttemptCause, ...]
+    """Most frequent first; empty: it was never sent, or the cause is not known."""
+    never_sent: bool
+    """librdkafka told that it timed out, and no request that held it was ever answered."""
+    connection: str | None
+    """The last connection error while it waited, if it was never sent."""
+    exact: bool
+    """True: attempts of this very record; False: of its partition while it waited."""
+
+    @property
+    def stored(self) -> Stored | None:
+        """May the record be stored, as far as the attempts tell; None where they don't."""
+        if any(cause.stored is Stored.MAYBE for cause in self.causes):
+            return Stored.MAYBE
+        return Stored.NO if self.causes or self.never_sent else None
+
+    @property
+    def headline(self) -> str | None:
+        """For example ``NOT_ENOUGH_REPLICAS ×38``."""
+        if not self.causes:
+            return None
+        return ", ".join(f"{cause.cause} ×{cause.count}" for cause in self.causes[:2])
+
+    def to_json(self) -> dict[str, Any]:
+        """As kept in ``undelivered.attempts`` and in the dead letter."""
+        return {
+            "causes": [
+                {
+                    "cause": cause.cause,
+                    "count": cause.count,
+                    "first_us": cause.first_us,
+                    "last_us": cause.last_us,
+                    "stored": cause.stored.value,
+                }
+                for cause in self.causes
+            ],
+            "never_sent": self.never_sent,
+            "connection": self.connection,
+            "exact": self.exact,
+        }
+
+
+class AttemptLog:
+    """The ``logger=`` of one producer: keeps failed attempts, passes the rest to ``logging``.
+
+    confluent-kafka calls :meth:`log` from within ``poll()``, in the order of the delivery reports
+    that follow, and from one thread; so do the callbacks that ask :meth:`behind`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._attempts: dict[tuple[str, int], deque[Attempt]] = {}
+        self._timed_out: dict[tuple[str, int], deque[int]] = {}
+        self._connection_errors: deque[tuple[int, str]] = deque(maxlen=KEPT_CONNECTION_ERRORS)
+
+    def log(self, level: int, _format: str, facility: str, _client: str, text: str) -> None:
+        """Take a line of librdkafka's log: ``("%s [%s] %s", facility, client, text)``."""
+        if facility == "MSGSET":
+            if "encountered error" in text:
+                self._attempt(text)
+        elif facility == "TIMEOUT":
+            self._timeout(text)
+        elif facility in ("FAIL", "ERROR"):
+            self._connection_errors.append((now_us(), text))
+            log.info("%s: %s %s", self._name, facility, text)
+        elif level >= logging.WARNING:
+            log.log(level, "%s: %s %s", self._name, facility, text)
+
+    def behind(
+        self, topic: str, partition: int | None, sent_us: int, settled_us: int, *, timed_out: bool
+    ) -> AttemptSummary:
+        """The attempts behind a failure that was just reported.
+
+        Args:
+            topic: Where it was to go.
+            partition: Likewise; None if it never got one.
+            sent_us: When it was produced.
+            settled_us: When its report came.
+            timed_out: Its code is ``_MSG_TIMED_OUT``; such reports follow their ``TIMEOUT`` line
+                in order, which is how a record learns its number.
+        """
+        place = (topic, -1 if partition is None else partition)
+        told = self._timed_out.get(place)
+        msgid = told.popleft() if timed_out and told else 0
+        attempts = [
+            attempt
+            for attempt in self._attempts.get(place, ())
+            if sent_us <= attempt.at_us <= settled_us
+        ]
+        exact = msgid > 0 and all(attempt.first_msgid > 0 for attempt in attempts)
+        if exact:
+            attempts = [
+                attempt
+                for attempt in attempts
+                if attempt.first_msgid <= msgid < attempt.first_msgid + attempt.messages
+            ]
+        never_sent = not attempts and msgid > 0
+        connection = None
+        if never_sent:
+            connection = next(
+                (
+                    text
+                    for at_us, text in reversed(self._connection_errors)
+                    if sent_us <= at_us <= settled_us
+                ),
+                None,
+            )
+        return AttemptSummary(_sum(attempts), never_sent, connection, exact)
+
+    def _attempt(self, text: str) -> None:
+        match = _MSGSET.search(text)
+        if match is None:
+            log.warning("%s: a line of the attempt log was not understood: %s", self._name, text)
+            return
+        place = (match["topic"], int(match["partition"]))
+        actions = match["actions"]
+        # "MsgPossiblyPersisted" or nothing said: the safe side is that it may be stored.
+        stored = Stored.NO if "MsgNotPersisted" in actions else Stored.MAYBE
+        self._attempts.setdefault(place, deque(maxlen=KEPT_PER_PARTITION)).append(
+            Attempt(
+                now_us(), _name_of(match["error"]), stored, int(match["msgid"]), int(match["n"])
+            )
+        )
+
+    def _timeout(self, text: str) -> None:
+        match = _TIMEOUT.search(text)
+        if match is None:
+            log.warning("%s: a line of the attempt log was not understood: %s", self._name, text)
+            return
+        place = (match["topic"], int(match["partition"]))
+        self._timed_out.setdefault(place, deque()).extend(
+            range(int(match["first"]), int(match["last"]) + 1)
+        )
+
+
+def _sum(attempts: list[Attempt]) -> tuple[AttemptCause, ...]:
+    by_cause: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        by_cause.setdefault(attempt.cause, []).append(attempt)
+    causes = [
+        AttemptCause(
+            cause,
+            len(of_cause),
+            min(attempt.at_us for attempt in of_cause),
+            max(attempt.at_us for attempt in of_cause),
+            Stored.MAYBE
+            if any(attempt.stored is Stored.MAYBE for attempt in of_cause)
+            else Stored.NO,
+        )
+        for cause, of_cause in by_cause.items()
+    ]
+    return tuple(sorted(causes, key=lambda cause: -cause.count))
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Error names by librdkafka's words for them."""
+    names: dict[str, str] = {}
+    for code in [*range(-200, 0), *range(1, 200)]:
+        error = KafkaError(code)
+        names.setdefault(error.str(), error.name())
+    return names
+
+
+def _name_of(words: str) -> str:
+    return _names().get(words, words)

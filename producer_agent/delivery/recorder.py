@@ -1,0 +1,339 @@
+"""The recorder: gives each event its callback, and hands what became of it to the writer.
+
+The callback runs once for every event, so it does as little as can be: an acknowledgement is five
+numbers appended to a list. Everything else (packing, bins, SQL) is done in lots by the writer's
+thread. No callback raises into ``poll()``: what goes wrong there is recorded as an outcome too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from confluent_kafka import KafkaError, Message
+
+from producer_agent.delivery.attempts import AttemptLog, AttemptSummary
+from producer_agent.delivery.errors import Stored, fact_of
+from producer_agent.delivery.events import Event
+from producer_agent.store.clock import now_us
+from producer_agent.store.deliveries import OutcomeBatch, UndeliveredEvent, record
+from producer_agent.store.lots import REPORT_WIDTH
+from producer_agent.store.writer import Writer
+
+log = logging.getLogger(__name__)
+
+Callback = Callable[[KafkaError | None, Message], None]
+
+FLUSH_EVERY_S = 0.1
+"""How long a report waits for others to be committed with."""
+
+FLUSH_AT = 50_000
+"""Reports that are handed on without waiting."""
+
+MOST_BACKLOG = 2_000_000
+"""Reports queued for the writer (some 80 MB) before a run stops producing."""
+
+
+class Recorder:
+    """Records the outcomes of one run. One thread polls and flushes; another sends.
+
+    Args:
+        writer: Where outcomes go.
+        run: The run's row id.
+        series: The row id of its (profile, acks).
+        acks: ``"0"``, ``"1"`` or ``"all"``; offsets told under ``"0"`` are ignored, as there is
+            nothing behind them.
+        attempts: The producer's log of attempts.
+        dead_letters: Whether what failed goes to the dead-letter queue.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        run: int,
+        series: int,
+        acks: str,
+        attempts: AttemptLog,
+        *,
+        dead_letters: bool = True,
+    ) -> None:
+        self._writer = writer
+        self._run = run
+        self._series = series
+        self._outcome = "unconfirmed" if acks == "0" else "delivered"
+        self._attempts = attempts
+        self._dead_letters = dead_letters
+        self._reports: list[float] = []
+        self._ready: list[float] = []
+        self._undelivered: list[UndeliveredEvent] = []
+        self._delays: list[tuple[int, float, int]] = []
+        self._counters: dict[tuple[int, str], int] = {}
+        self._lock = threading.Lock()
+        self._flushed_s = time.monotonic()
+        self._last: Future[None] | None = None
+        self.accepted = 0
+        """Sequences below this were handed to ``produce()``."""
+        self.holding = False
+        """Acknowledgements wait for :meth:`commit` or :meth:`abort` of their transaction."""
+        self.closing = False
+        """The run is ending: what is purged now is unresolved, not failed."""
+        self.expect = self._make_expect()
+        """``expect(sequence, sent_us, event) -> callback`` for ``produce(on_delivery=…)``."""
+
+    def _make_expect(self) -> Callable[[int, int, Event | None], Callback]:
+        # A closure rather than a method, and default arguments rather than cells: this is made
+        # and run once an event, and is the price of recording (see bench/record.py).
+        extend = self._reports.extend
+        failed = self._failed
+        ignore_offset = self._outcome == "unconfirmed"
+
+        def expect(sequence: int, sent_us: int, event: Event | None) -> Callback:
+            def report(
+                error: KafkaError | None,
+                message: Message,
+                sequence: int = sequence,
+                sent_us: int = sent_us,
+                event: Event | None = event,
+            ) -> None:
+                if error is None:
+                    offset = message.offset()
+                    extend(
+                        (
+                            sequence,
+                            sent_us,
+                            message.partition(),
+                            -1 if ignore_offset or offset is None else offset,
+                            message.latency(),  # type: ignore[arg-type]  # set on success
+                        )
+                    )
+                else:
+                    failed(sequence, sent_us, event, error, message)
+
+            return report
+
+        return expect
+
+    def rejected(self, sequence: int, sent_us: int, event: Event, error: KafkaError) -> None:
+        """Record that ``produce()`` raised ``error``: the event never got a callback."""
+        full = error.code() == KafkaError._QUEUE_FULL
+        if full:
+            self.count("queue_full")
+        fact = fact_of(error.code())
+        self._add(
+            UndeliveredEvent(
+                sequence=sequence,
+                outcome="rejected",
+                topic=event.topic,
+                partition=event.partition,
+                code=error.code(),
+                code_name=fact.name,
+                reason=error.str(),
+                stored=Stored.NO.value,
+                cause=fact.name,
+                sent_us=sent_us,
+                settled_us=now_us(),
+                # A full queue is back-pressure on the sender and comes in thousands: counted,
+                # its outcomes recorded, yet nothing that on-call could triage one by one.
+                dead_letter=self._dead_letters and not full,
+                key=event.key,
+                value=event.value,
+                headers=event.headers,
+            )
+        )
+
+    def aborted(self, sequence: int, sent_us: int, event: Event, reason: str) -> None:
+        """Record an event whose transaction was aborted after the broker had taken it."""
+        self._add(
+            UndeliveredEvent(
+                sequence=sequence,
+                outcome="failed",
+                topic=event.topic,
+                partition=event.partition,
+                code=None,
+                code_name="TRANSACTION_ABORTED",
+                reason=reason,
+                stored=Stored.NO.value,
+                cause="TRANSACTION_ABORTED",
+                sent_us=sent_us,
+                settled_us=now_us(),
+                dead_letter=self._dead_letters,
+                key=event.key,
+                value=event.value,
+                headers=event.headers,
+            )
+        )
+
+    def commit(self) -> None:
+        """The transaction is committed: record the acknowledgements held back for it."""
+        self._ready += self._take()
+
+    def abort(self) -> list[int]:
+        """The transaction is aborted: forget its acknowledgements, and tell whose they were."""
+        return [int(sequence) for sequence in self._take()[::REPORT_WIDTH]]
+
+    def _take(self) -> list[float]:
+        # The callback may append at any moment: take what is there, whole reports only.
+        reports = self._reports[:]
+        del self._reports[: len(reports)]
+        return reports
+
+    def delays(self, second: int, delays_us: list[tuple[float, int]]) -> None:
+        """Record schedule delays: ``(microseconds, events)`` within ``second``."""
+        with self._lock:
+            self._delays += [(second, delay, n) for delay, n in delays_us]
+
+    def count(self, counter: str, n: int = 1) -> None:
+        """Add to a counter of the rollups: queue_full, not_sent, late_polls."""
+        key = (int(time.time()), counter)
+        with self._lock:
+            self._counters[key] = self._counters.get(key, 0) + n
+
+    @property
+    def overloaded(self) -> bool:
+        """The writer is so far behind (a full disk, say) that nothing more should be sent."""
+        return self._writer.backlog > MOST_BACKLOG
+
+    def flush(self, *, force: bool = False) -> None:
+        """Hand what has come in to the writer, if it is time to. Called after each poll."""
+        waiting = len(self._reports) // REPORT_WIDTH + len(self._undelivered)
+        now_s = time.monotonic()
+        if not force and waiting < FLUSH_AT and now_s - self._flushed_s < FLUSH_EVERY_S:
+            return
+        self._flushed_s = now_s
+        with self._lock:
+            delays, self._delays = self._delays, []
+            counters, self._counters = self._counters, {}
+            undelivered, self._undelivered = self._undelivered, []
+        if not self.holding:
+            self.commit()
+        reports = array("d", self._ready)
+        self._ready.clear()
+        if not (reports or undelivered or delays or counters):
+            return
+        batch = OutcomeBatch(
+            run=self._run,
+            series=self._series,
+            outcome=self._outcome,
+            accepted=self.accepted,
+            reports=reports,
+            undelivered=undelivered,
+            schedule_delays=delays,
+            counters=[(second, counter, n) for (second, counter), n in counters.items()],
+        )
+        self._last = self._writer.submit(partial(record, batch=batch), must=True, weight=len(batch))
+
+    def wait_recorded(self, timeout_s: float) -> None:
+        """Flush, and wait until all of it is committed.
+
+        Raises:
+            TimeoutError: the writer could not in time; it goes on trying.
+        """
+        self.flush(force=True)
+        if self._last is not None:
+            self._last.result(timeout_s)
+
+    def _add(self, event: UndeliveredEvent) -> None:
+        with self._lock:
+            self._undelivered.append(event)
+
+    def _failed(
+        self,
+        sequence: int,
+        sent_us: int,
+        event: Event | None,
+        error: KafkaError,
+        message: Message,
+    ) -> None:
+        try:
+            self._add(self._judge(sequence, sent_us, event, error, message))
+        except Exception as broken:
+            # A bug of ours must neither stop the poll loop nor lose the outcome.
+            log.exception("the failure of event %d could not be examined", sequence)
+            self._add(
+                UndeliveredEvent(
+                    sequence=sequence,
+                    outcome="failed",
+                    topic=message.topic() or "",
+                    partition=None,
+                    code=error.code(),
+                    code_name=error.name(),
+                    reason=f"{error.str()} (and its attempts could not be read: {broken})",
+                    stored=Stored.MAYBE.value,
+                    cause=error.name(),
+                    sent_us=sent_us,
+                    settled_us=now_us(),
+                    dead_letter=self._dead_letters and event is not None,
+                    key=event.key if event else None,
+                    value=event.value if event else None,
+                    headers=event.headers if event else (),
+                )
+            )
+
+    def _judge(
+        self,
+        sequence: int,
+        sent_us: int,
+        event: Event | None,
+        error: KafkaError,
+        message: Message,
+    ) -> UndeliveredEvent:
+        settled_us = now_us()
+        code = error.code()
+        fact = fact_of(code)
+        topic = message.topic() or (event.topic if event else "")
+        partition = message.partition()
+        if partition is not None and partition < 0:
+            partition = None
+        attempts = self._attempts.behind(
+            topic, partition, sent_us, settled_us, timed_out=code == KafkaError._MSG_TIMED_OUT
+        )
+        purged = code in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+        return UndeliveredEvent(
+            sequence=sequence,
+            outcome="unresolved" if purged and self.closing else "failed",
+            topic=topic,
+            partition=partition,
+            code=code,
+            code_name=fact.name,
+            reason=_reason(error, attempts),
+            stored=_stored(code, fact.stored, attempts).value,
+            cause=attempts.causes[0].cause
+            if code == KafkaError._MSG_TIMED_OUT and attempts.causes
+            else fact.name,
+            sent_us=sent_us,
+            settled_us=settled_us,
+            attempts=attempts.to_json(),
+            dead_letter=self._dead_letters,
+            key=message.key() if event is None else event.key,
+            value=message.value() if event is None else event.value,
+            headers=() if event is None else event.headers,
+        )
+
+
+def _reason(error: KafkaError, attempts: AttemptSummary) -> str:
+    if attempts.headline:
+        return f"{error.str()}: {attempts.headline}"
+    if attempts.never_sent:
+        return f"{error.str()}: never sent" + (
+            f"; {attempts.connection}" if attempts.connection else ""
+        )
+    return error.str()
+
+
+def _stored(code: int, by_table: Stored, attempts: AttemptSummary) -> Stored:
+    """The table's word, sharpened by the attempts where it leaves doubt.
+
+    A broker's own refusal (a code of the table that is not in doubt) stands; yet an earlier
+    attempt that may have been stored keeps the doubt alive.
+    """
+    told = attempts.stored
+    if told is Stored.MAYBE and by_table is Stored.NO:
+        return Stored.MAYBE
+    if code == KafkaError._MSG_TIMED_OUT and told is not None:
+        return told
+    return by_table
