@@ -1,0 +1,1 @@
+"""Tests against real Apache Kafka: three KRaft nodes on loopback."""
