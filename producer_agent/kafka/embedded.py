@@ -142,14 +142,18 @@ class EmbeddedCluster:
 
     # -- topics ---------------------------------------------------------------------------------
 
-    def create_topic(self, name: str, partitions: int = 4, replication_factor: int = 3) -> bool:
+    def create_topic(
+        self, name: str, partitions: int = 4, replication_factor: int | None = None
+    ) -> bool:
         """Create a topic; False if there is one of that name already (it is left as it is).
 
-        Leaders are drawn at random. The replication factor shows in metadata, but nothing is
-        copied. Raises ValueError for no partition, or more replicas than brokers.
+        Leaders are drawn at random. The replication factor (3, or the number of brokers if that is
+        less) shows in metadata, but nothing is copied. Raises ValueError for no partition, or more replicas than brokers.
         """
         if partitions < 1:
             raise ValueError(f"topic {name!r} needs at least one partition, not {partitions}")
+        if replication_factor is None:
+            replication_factor = min(3, len(self.broker_ids))
         if not 1 <= replication_factor <= len(self.broker_ids):
             # The mock would quietly cut it to the number of brokers.
             raise ValueError(

@@ -1,4 +1,4 @@
-"""librdkafka's mock brokers, reached through ctypes; no other file uses ctypes.
+"""librdkafka's mock brokers, reached through ctypes; no other file calls the mock.
 
 confluent-kafka ships the mock inside its librdkafka and gives Python no way to it. The mock belongs
 to a bare librdkafka handle of ours: the handle behind a ``confluent_kafka.Producer`` cannot be

@@ -284,6 +284,7 @@ def test_a_library_without_the_younger_functions_still_runs_a_cluster(
 ) -> None:
     monkeypatch.setattr(mock_library, "_OPTIONAL", {})
     with EmbeddedCluster(brokers=1) as cluster:
+        assert cluster.create_topic("orders", partitions=1)
         assert send_one(cluster, "orders").code == 0
         with pytest.raises(EmbeddedClusterUnavailable, match="rd_kafka_mock_topic_delete"):
             cluster.delete_topic("orders")
