@@ -49,7 +49,7 @@ _NO_ERROR = 0
 _JOIN_DELAY = "rd_kafka_mock_group_initial_rebalance_delay_ms"
 
 
-class EmbeddedClusterClosed(RuntimeError):  # noqa: N818 (names a state, not a mistake)
+class EmbeddedClusterClosed(RuntimeError):
     """The cluster was used after :meth:`EmbeddedCluster.close`."""
 
 
@@ -148,7 +148,8 @@ class EmbeddedCluster:
         """Create a topic; False if there is one of that name already (it is left as it is).
 
         Leaders are drawn at random. The replication factor (3, or the number of brokers if that is
-        less) shows in metadata, but nothing is copied. Raises ValueError for no partition, or more replicas than brokers.
+        less) shows in metadata, but nothing is copied. Raises ValueError for no partition, or more
+        replicas than brokers.
         """
         if partitions < 1:
             raise ValueError(f"topic {name!r} needs at least one partition, not {partitions}")

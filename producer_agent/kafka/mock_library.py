@@ -87,7 +87,7 @@ _OPTIONAL: Mapping[str, _Signature] = {
 }
 
 
-class EmbeddedClusterUnavailable(RuntimeError):  # noqa: N818 (names a state, not a mistake)
+class EmbeddedClusterUnavailable(RuntimeError):
     """The installed librdkafka cannot run the embedded cluster; the message names the mend."""
 
 
