@@ -1,0 +1,1 @@
+"""The Streamlit pages. They read through queries and act through commands."""

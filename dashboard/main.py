@@ -1,0 +1,44 @@
+"""The router: every page of Ackboard on one screen, and what surrounds each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.components import notices, sidebar
+
+PAGES = Path(__file__).parent / "pages"
+
+SECTIONS = {
+    "Watch": [
+        ("overview.py", "Overview", ":material/monitoring:"),
+        ("latency.py", "Latency", ":material/timer:"),
+    ],
+    "Triage": [("dead_letters.py", "Dead letters", ":material/mark_email_unread:")],
+    "Set up": [
+        ("profiles.py", "Profiles", ":material/tune:"),
+        ("cluster.py", "Cluster", ":material/lan:"),
+    ],
+}
+
+st.set_page_config(
+    page_title="Ackboard",
+    page_icon=":material/mark_email_read:",
+    layout="wide",
+    initial_sidebar_state=220,
+)
+page = st.navigation(
+    {
+        section: [
+            st.Page(PAGES / file, title=title, icon=icon, default=file == "overview.py")
+            for file, title, icon in pages
+            if (PAGES / file).exists()
+        ]
+        for section, pages in SECTIONS.items()
+    }
+)
+sidebar.draw()
+if page.title != "Overview":  # whose first line says it already
+    notices.draw()
+page.run()
