@@ -233,6 +233,7 @@ def m0004_dead_letters(db: Database) -> None:
             profile TEXT,
             run_uuid TEXT,
             sequence INTEGER,
+            letter_id TEXT,                -- our publisher's mark: one letter, one id
             replay_id TEXT,                -- of the replay that this record came back from
             cause INTEGER NOT NULL REFERENCES causes(id),
             status TEXT NOT NULL DEFAULT 'new',
@@ -242,6 +243,7 @@ def m0004_dead_letters(db: Database) -> None:
         CREATE INDEX dead_letters_by_time ON dead_letters (stored_us);
         CREATE INDEX dead_letters_by_status ON dead_letters (status, stored_us);
         CREATE INDEX dead_letters_by_cause ON dead_letters (cause, stored_us);
+        CREATE INDEX dead_letters_by_letter ON dead_letters (letter_id) WHERE letter_id IS NOT NULL;
         CREATE INDEX dead_letters_by_topic ON dead_letters (original_topic, stored_us);
         -- Where reading goes on: committed with the records, so nothing is skipped or doubled.
         CREATE TABLE dead_letter_positions (

@@ -1,0 +1,1 @@
+"""The terminal: ``python -m producer_agent COMMAND``."""

@@ -1,0 +1,1 @@
+"""Flow 3: dead letters are sent back, with a ledger row before and after."""

@@ -1,0 +1,162 @@
+"""Storing dead letters: each record once, together with how far its topic was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from producer_agent.store.clock import now_us
+from producer_agent.store.database import connection
+from producer_agent.store.headers import Headers, headers_to_json
+
+LIST_TEXT = 200
+"""Characters of a key kept as text for lists and filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as it is stored: the record's bytes and what was read from them."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    convention: str
+    side: str
+    original_topic: str | None
+    original_partition: int | None
+    original_offset: int | None
+    original_timestamp_ms: int | None
+    original_key: bytes | None
+    error_class: str | None
+    error_code: int | None
+    error_message: str | None
+    may_be_stored: bool | None
+    profile: str | None
+    run_uuid: str | None
+    sequence: int | None
+    letter_id: str | None
+    replay_id: str | None
+    fingerprint: str
+    fingerprint_version: int
+    cause_title: str
+
+
+def positions(db: Database, cluster: int, topic: str, topic_id: str) -> dict[int, int]:
+    """Next offset to read by partition, for a topic in this incarnation."""
+    rows = db.execute(
+        "SELECT partition, next_offset FROM dead_letter_positions "
+        "WHERE cluster = ? AND topic = ? AND topic_id = ?",
+        [cluster, topic, topic_id],
+    )
+    return dict(rows.fetchall())
+
+
+def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
+    """Store what is not stored yet and move the positions on, in the caller's transaction.
+
+    A record is known by (cluster, topic, topic id, partition, offset). A record of our own
+    publisher that only repeats a letter already here (same id, same bytes: it was published
+    twice across a crash) is passed over.
+
+    Returns how many were new.
+    """
+    new = 0
+    reached: dict[tuple[str, str, int], int] = {}
+    for letter in letters:
+        place = (letter.topic, letter.topic_id, letter.partition)
+        reached[place] = max(reached.get(place, 0), letter.offset + 1)
+        if _is_repeat(db, letter):
+            continue
+        new += _insert_one(db, cluster, letter)
+    connection(db).executemany(
+        "INSERT INTO dead_letter_positions (cluster, topic, topic_id, partition, next_offset) "
+        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "next_offset = max(next_offset, excluded.next_offset)",
+        [(cluster, *place, offset) for place, offset in reached.items()],
+    )
+    return new
+
+
+def set_status(db: Database, status: str, letters: Sequence[int]) -> None:
+    """Set the status of dead letters by row id."""
+    connection(db).executemany(
+        "UPDATE dead_letters SET status = ? WHERE id = ?", [(status, letter) for letter in letters]
+    )
+
+
+def counts_by_status(db: Database) -> Mapping[str, int]:
+    """How many dead letters have each status."""
+    return dict(db.execute("SELECT status, count(*) FROM dead_letters GROUP BY status").fetchall())
+
+
+def _is_repeat(db: Database, letter: Letter) -> bool:
+    if letter.letter_id is None:
+        return False
+    row = db.execute(
+        "SELECT 1 FROM dead_letters WHERE letter_id = ? AND topic = ? AND key IS ? AND value IS ?",
+        [letter.letter_id, letter.topic, letter.key, letter.value],
+    ).fetchone()
+    return row is not None
+
+
+def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
+    at_us = now_us()
+    cause = db.execute(
+        "INSERT INTO causes (fingerprint, version, title, first_seen_us, last_seen_us) "
+        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET "
+        "last_seen_us = excluded.last_seen_us RETURNING id",
+        [letter.fingerprint, letter.fingerprint_version, letter.cause_title, at_us, at_us],
+    ).fetchone()[0]
+    values: dict[str, object] = {
+        "cluster": cluster,
+        "topic": letter.topic,
+        "topic_id": letter.topic_id,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "timestamp_ms": letter.timestamp_ms,
+        "key": letter.key,
+        "value": letter.value,
+        "headers": headers_to_json(letter.headers),
+        "size": len(letter.key or b"") + len(letter.value or b""),
+        "convention": letter.convention,
+        "side": letter.side,
+        "original_topic": letter.original_topic,
+        "original_partition": letter.original_partition,
+        "original_offset": letter.original_offset,
+        "original_timestamp_ms": letter.original_timestamp_ms,
+        "original_key_text": _text(letter.original_key),
+        "error_class": _clean(letter.error_class),
+        "error_code": letter.error_code,
+        "error_message": _clean(letter.error_message),
+        "may_be_stored": letter.may_be_stored,
+        "profile": _clean(letter.profile),
+        "run_uuid": _clean(letter.run_uuid),
+        "sequence": letter.sequence,
+        "letter_id": _clean(letter.letter_id),
+        "replay_id": _clean(letter.replay_id),
+        "cause": cause,
+        "stored_us": at_us,
+    }
+    names = ", ".join(f'"{name}"' for name in values)
+    marks = ", ".join("?" for _ in values)
+    cursor = db.execute(
+        f"INSERT INTO dead_letters ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",
+        list(values.values()),
+    )
+    return max(int(cursor.rowcount), 0)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")[:LIST_TEXT]
+
+
+def _clean(text: str | None) -> str | None:
+    """Lone surrogates, which JSON can smuggle in, cannot be written as UTF-8."""
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,99 @@
+"""The outbox: failures that wait for their way to the dead-letter topic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlite_utils import Database
+
+from producer_agent.store.clock import now_us
+from producer_agent.store.database import connection
+from producer_agent.store.headers import Headers, headers_from_json
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One failed event with what is known of its failure."""
+
+    id: int
+    run: str
+    profile: str
+    sequence: int
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    outcome: str
+    code: int | None
+    code_name: str | None
+    reason: str
+    stored: str
+    sent_us: int | None
+    settled_us: int
+    attempts: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What has not been published."""
+
+    rows: int
+    oldest_us: int | None
+
+
+def waiting(db: Database) -> Waiting:
+    """How many rows wait, and since when the oldest does."""
+    rows, oldest = db.execute(
+        "SELECT count(*), min(created_us) FROM outbox WHERE published_us IS NULL"
+    ).fetchone()
+    return Waiting(int(rows), oldest)
+
+
+def next_rows(db: Database, after: int, limit: int) -> list[OutboxRow]:
+    """Unpublished rows with an id above ``after``, oldest first."""
+    rows = db.execute(
+        """
+        SELECT o.id, r.uuid, r.profile, o.sequence, u.topic, u.partition, o.key, o.value,
+               o.headers, u.outcome, u.code, u.code_name, u.reason, u.stored, u.sent_us,
+               u.settled_us, u.attempts
+          FROM outbox o
+          JOIN runs r ON r.id = o.run
+          JOIN undelivered u ON u.run = o.run AND u.sequence = o.sequence
+         WHERE o.published_us IS NULL AND o.id > ?
+         ORDER BY o.id LIMIT ?
+        """,
+        [after, limit],
+    ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def _row(row: tuple[Any, ...]) -> OutboxRow:
+    names = [field.name for field in fields(OutboxRow)]
+    values = dict(zip(names, row, strict=True))
+    values["headers"] = headers_from_json(values["headers"])
+    if values["attempts"] is not None:
+        values["attempts"] = json.loads(values["attempts"])
+    return OutboxRow(**values)
+
+
+def published(db: Database, places: Sequence[tuple[int, str, str | None]]) -> None:
+    """Mark ``(row, where it landed, why its value was left out or None)`` as published."""
+    at_us = now_us()
+    connection(db).executemany(
+        "UPDATE outbox SET published_us = ?, published_to = ?, refusal = ? WHERE id = ?",
+        [(at_us, place, refusal, row) for row, place, refusal in places],
+    )
+
+
+def value_of(db: Database, run_uuid: str, sequence: int) -> bytes | None:
+    """The value that a too large dead letter left behind here, while the row is kept."""
+    row = db.execute(
+        "SELECT o.value FROM outbox o JOIN runs r ON r.id = o.run "
+        "WHERE r.uuid = ? AND o.sequence = ?",
+        [run_uuid, sequence],
+    ).fetchone()
+    return None if row is None else row[0]
