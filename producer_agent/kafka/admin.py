@@ -16,7 +16,7 @@ _SECRET_WORDS: Final = ("password", "secret", "jaas", "oauthbearer.config", "pem
 _LAST_WORDS = 3
 
 
-class ClusterUnreachable(RuntimeError):  # noqa: N818 - it names a state of the world
+class ClusterUnreachable(RuntimeError):
     """No broker answered; the text has the address and librdkafka's last words, no secrets."""
 
 

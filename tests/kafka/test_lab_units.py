@@ -96,6 +96,18 @@ def test_a_topic_with_the_lab_defaults_keeps_the_promise_of_acks_all() -> None:
     assert 2_300 < int(properties["broker.session.timeout.ms"]) < 9_000
 
 
+def test_a_home_beyond_latin_1_is_written_as_java_reads_it() -> None:
+    text = render(STATE, STATE.node(1), data=Path("/home/zoë/лаб\\1"))
+
+    assert text.isascii()
+    assert "log.dirs=/home/zo\\u00eb/\\u043b\\u0430\\u0431\\\\1\n" in text
+
+
+def test_a_home_that_kafka_would_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="take a path without a comma"):
+        Lab(tmp_path / "a,b")
+
+
 def test_a_cluster_id_is_sixteen_bytes_in_kafkas_base64() -> None:
     for cluster_id in (new_cluster_id() for _ in range(500)):
         assert len(base64.urlsafe_b64decode(cluster_id + "==")) == 16

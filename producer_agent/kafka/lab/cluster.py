@@ -60,10 +60,15 @@ class Lab:
     Every method may be called from any process; those that change something wait for one
     another, `status` never waits. `jars` is a folder with Kafka's jars; by default they are
     fetched when first needed (see `ensure_jars`).
+
+    Raises:
+        LabError: the path of `home` has a comma, at which Kafka would split it.
     """
 
     def __init__(self, home: Path, *, jars: Path | None = None) -> None:
         self.home = home.expanduser().resolve()
+        if "," in str(self.home):
+            raise LabError(f"Kafka keeps no data in {self.home}: take a path without a comma")
         self._jars = jars
         self._file = self.home / "lab.json"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import socket
 import uuid
@@ -23,11 +24,10 @@ _PORTS = range(20_000, 32_000)
 
 def new_cluster_id() -> str:
     """A cluster id in Kafka's form: 16 random bytes in URL-safe base64 without padding."""
-    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith(
-        "-"
-    ):  # Kafka's Uuid.randomUuid avoids it too: it reads as an option
-        pass
-    return text
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):  # it would read as an option; Kafka's own ids avoid it too
+            return text
 
 
 def free_ports(count: int) -> list[int]:
@@ -69,8 +69,7 @@ def render(state: LabState, node: Node, *, data: Path) -> str:
     )
     return template.substitute(
         node_id=node.id,
-        # A backslash would be an escape in a properties file.
-        data=str(data).replace("\\", "\\\\"),
+        data=_escaped(str(data)),
         voters=voters,
         port=node.port,
         internal_port=node.internal_port,
@@ -78,6 +77,11 @@ def render(state: LabState, node: Node, *, data: Path) -> str:
         jaas=jaas,
         user=NODE_USER,
     )
+
+
+def _escaped(value: str) -> str:
+    # Kafka reads the file as Latin-1; \uXXXX and \\ mean the same in properties as in JSON.
+    return json.dumps(value)[1:-1]
 
 
 def resource(name: str) -> str:
