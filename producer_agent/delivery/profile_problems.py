@@ -46,7 +46,7 @@ class Problem:
         return f"profile {self.profile}, {self.field}: {self.message} {self.mend}"
 
 
-class ProfileInvalid(ValueError):  # noqa: N818 - it reads as what it says of the profile
+class ProfileInvalid(ValueError):
     """A profile that cannot be used; `problems` holds every fault found, never none."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 Callback = Callable[[KafkaError | None, Message], None]
 
-FLUSH_EVERY_S = 0.1
+FLUSH_EVERY_S = 0.25
 """How long a report waits for others to be committed with."""
 
 FLUSH_AT = 50_000

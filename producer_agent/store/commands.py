@@ -44,6 +44,11 @@ def insert(db: Database, kind: str, arguments: Mapping[str, Any], who: str, why:
     return cursor.lastrowid
 
 
+def any_asked(db: Database) -> bool:
+    """Whether a command waits to be taken; reads only."""
+    return db.execute("SELECT 1 FROM commands WHERE state = 'asked' LIMIT 1").fetchone() is not None
+
+
 def take(db: Database) -> CommandRow | None:
     """Take the oldest command that was asked for, if there is one."""
     row = db.execute(

@@ -32,8 +32,12 @@ def m0001_runs(db: Database) -> None:
             name TEXT PRIMARY KEY,
             body TEXT NOT NULL,            -- the profile as JSON
             shipped INTEGER NOT NULL,      -- came with the product and was never edited
+            wanted INTEGER,                -- a person last started (1) or stopped (0) it
+            rate REAL,                     -- events a second as a person last set it
             changed_us INTEGER NOT NULL
         ) WITHOUT ROWID;
+        -- Names that were shipped at any time, so that a deleted one stays deleted.
+        CREATE TABLE profiles_shipped (name TEXT PRIMARY KEY) WITHOUT ROWID;
         CREATE TABLE runs (
             id INTEGER PRIMARY KEY,
             uuid TEXT NOT NULL UNIQUE,     -- 32 hex digits, as in each event's identity header

@@ -1,0 +1,168 @@
+"""What the agent does for each command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from producer_agent.commands import Command
+from producer_agent.delivery.profiles import Profile
+from producer_agent.delivery.run_manager import RunRefused, require_usable
+from producer_agent.flows import Flows
+from producer_agent.kafka.cluster import Cluster
+from producer_agent.kafka.faults import FaultInjector, FaultKind
+from producer_agent.store import profiles
+from producer_agent.store.commands import CommandRow
+from producer_agent.store.writer import Writer
+
+
+class CommandRefused(Exception):
+    """The command cannot be done; the text says why and what to do."""
+
+
+class CommandHandlers:
+    """Carries out commands. Each handler returns the command's result, or raises.
+
+    Args:
+        writer: The database.
+        cluster: For faults.
+        flows: The flows now, or None while the cluster cannot be reached.
+    """
+
+    def __init__(self, writer: Writer, cluster: Cluster, flows: Callable[[], Flows | None]) -> None:
+        self._writer = writer
+        self._cluster = cluster
+        self._current_flows = flows
+        self._handlers: dict[Command, Callable[[CommandRow], dict[str, Any]]] = {
+            Command.RUN_START: self._start,
+            Command.RUN_STOP: self._stop,
+            Command.RUN_RATE: self._rate,
+            Command.PROFILE_SAVE: self._save,
+            Command.PROFILE_DELETE: self._delete,
+            Command.REPLAY: self._replay,
+            Command.FAULT_INJECT: self._inject,
+            Command.FAULT_UNDO: self._undo,
+            Command.FAULT_UNDO_ALL: self._undo_all,
+        }
+
+    def handle(self, command: CommandRow) -> dict[str, Any]:
+        """Do what was asked.
+
+        Raises:
+            CommandRefused: there is no such command, or an argument is missing or wrong.
+            Exception: what the handler raised; its text is for whoever asked.
+        """
+        try:
+            handler = self._handlers[Command(command.kind)]
+        except ValueError:
+            known = ", ".join(kind.value for kind in Command)
+            raise CommandRefused(
+                f"There is no command {command.kind!r}. There are: {known}."
+            ) from None
+        try:
+            return handler(command)
+        except KeyError as error:
+            raise CommandRefused(f"{command.kind} needs the argument {error}.") from error
+
+    def _start(self, command: CommandRow) -> dict[str, Any]:
+        name = str(command.arguments["profile"])
+        flows = self._flows()
+        row = flows.profile_row(name)
+        rate = _rate_of(command)
+        flows.start_run(Profile.from_json(row.body), rate if rate is not None else row.rate)
+        self._writer.call(partial(profiles.want, name=name, running=True))
+        return {"profile": name}
+
+    def _stop(self, command: CommandRow) -> dict[str, Any]:
+        name = str(command.arguments["profile"])
+        self._flows().runs.stop(name, f"stopped by {command.who}")
+        self._writer.call(partial(profiles.want, name=name, running=False))
+        return {"profile": name}
+
+    def _rate(self, command: CommandRow) -> dict[str, Any]:
+        name = str(command.arguments["profile"])
+        rate = _rate_of(command)
+        if rate is None:
+            raise KeyError("rate")
+        self._flows().runs.set_rate(name, rate)
+        self._writer.call(partial(profiles.set_rate, name=name, rate=rate))
+        return {"profile": name, "rate": rate}
+
+    def _save(self, command: CommandRow) -> dict[str, Any]:
+        profile = Profile.from_json(str(command.arguments["body"]))
+        require_usable(profile)
+        self._writer.call(partial(profiles.save, name=profile.name, body=profile.to_json()))
+        flows = self._current_flows()
+        return {
+            "profile": profile.name,
+            "running": flows is not None and flows.runs.is_running(profile.name),
+        }
+
+    def _delete(self, command: CommandRow) -> dict[str, Any]:
+        name = str(command.arguments["profile"])
+        flows = self._current_flows()
+        if flows is not None and flows.runs.is_running(name):
+            raise RunRefused(f"{name} is running. Stop it first.")
+        self._writer.call(partial(profiles.delete, name=name))
+        return {"profile": name}
+
+    def _replay(self, command: CommandRow) -> dict[str, Any]:
+        letters = command.arguments["dead_letters"]
+        if not isinstance(letters, list) or not all(isinstance(item, int) for item in letters):
+            raise CommandRefused("dead_letters is a list of row ids.")
+        outcomes = self._flows().replays.replay(letters, command.id)
+        return {"outcomes": [asdict(outcome) for outcome in outcomes]}
+
+    def _inject(self, command: CommandRow) -> dict[str, Any]:
+        active = self._faults().inject(_fault_of(command), topic=command.arguments.get("topic"))
+        self._faults_changed()
+        return asdict(active)
+
+    def _undo(self, command: CommandRow) -> dict[str, Any]:
+        undone = self._faults().undo(_fault_of(command), topic=command.arguments.get("topic"))
+        self._faults_changed()
+        return {"undone": len(undone)}
+
+    def _undo_all(self, _command: CommandRow) -> dict[str, Any]:
+        undone = self._faults().undo_all()
+        self._faults_changed()
+        return {"undone": len(undone)}
+
+    def _faults_changed(self) -> None:
+        flows = self._current_flows()
+        if flows is not None:
+            flows.apply_event_faults()
+
+    def _faults(self) -> FaultInjector:
+        if self._cluster.faults is None:
+            raise CommandRefused("Faults are injected into the embedded cluster only.")
+        return self._cluster.faults
+
+    def _flows(self) -> Flows:
+        flows = self._current_flows()
+        if flows is None:
+            raise CommandRefused(
+                f"The cluster at {self._cluster.bootstrap_servers} cannot be reached. "
+                f"Try again when it is back."
+            )
+        return flows
+
+
+def _fault_of(command: CommandRow) -> FaultKind:
+    kind = str(command.arguments["kind"])
+    try:
+        return FaultKind(kind)
+    except ValueError:
+        known = ", ".join(FaultKind)
+        raise CommandRefused(f"There is no fault {kind!r}. There are: {known}.") from None
+
+
+def _rate_of(command: CommandRow) -> float | None:
+    rate = command.arguments.get("rate")
+    if rate is None:
+        return None
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 100_000:
+        raise CommandRefused(f"The rate is {rate!r}; give events a second, above 0, up to 100,000.")
+    return float(rate)

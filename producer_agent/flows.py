@@ -1,0 +1,186 @@
+"""The flows of one cluster, wired together: they live as long as that cluster does."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from producer_agent.dead_letters.consumer import REPLAY_HEADER, DeadLetterConsumer
+from producer_agent.dead_letters.original import NoOriginal, original_of
+from producer_agent.dead_letters.publisher import Publisher
+from producer_agent.delivery.events import unknown_topic_of
+from producer_agent.delivery.profiles import Profile, ProfileInvalid
+from producer_agent.delivery.run_manager import RunManager, RunRefused
+from producer_agent.kafka.cluster import Cluster
+from producer_agent.kafka.faults import FaultKind
+from producer_agent.kafka.topics import TopicProblem, TopicSpec
+from producer_agent.replay.runner import Original, Refused, ReplayRunner
+from producer_agent.settings import Settings
+from producer_agent.store import outbox, profiles, runs
+from producer_agent.store.profiles import ProfileRow
+from producer_agent.store.replays import LetterToReplay
+from producer_agent.store.writer import Writer
+
+log = logging.getLogger(__name__)
+
+DEAD_LETTER_PARTITIONS = 3
+
+
+class Flows:
+    """Runs, dead-letter queue and replay on one cluster.
+
+    Args:
+        cluster: The cluster, reachable now.
+        cluster_id: Its id.
+        writer: The database.
+        settings: Which dead-letter topic, how much may wait in the outbox.
+    """
+
+    def __init__(
+        self, cluster: Cluster, cluster_id: str, writer: Writer, settings: Settings
+    ) -> None:
+        self.cluster_id = cluster_id
+        self._cluster = cluster
+        self._writer = writer
+        self._settings = settings
+        self._waiting = outbox.Waiting(0, None)
+        row = writer.call(
+            partial(
+                runs.register_cluster,
+                cluster_id=cluster_id,
+                kind=cluster.kind,
+                bootstrap_servers=cluster.bootstrap_servers,
+            )
+        )
+        self.topic_problems: dict[str, list[TopicProblem]] = {}
+        self.messages: dict[str, str] = {}
+        """Why a profile that should run does not, by its name."""
+        self.runs = RunManager(cluster.connection, writer, row, cluster.watermarks, self._hold)
+        self.publisher = Publisher(cluster.connection, settings.dead_letter_topic, writer)
+        self.consumer = DeadLetterConsumer(
+            cluster.connection, [settings.dead_letter_topic], row, writer, cluster.topic_ids
+        )
+        self.replays = ReplayRunner(cluster.connection, writer, self._original_of, REPLAY_HEADER)
+
+    def start(self) -> None:
+        """Make the dead-letter topic, start its both sides, and the profiles that should run."""
+        factor = self._settings.topic_replication_factor or 3
+        self._ensure(
+            TopicSpec(
+                self._settings.dead_letter_topic,
+                DEAD_LETTER_PARTITIONS,
+                factor,
+                min(2, factor),
+            )
+        )
+        self.publisher.start()
+        self.consumer.start()
+        for row in self._writer.call(profiles.all_profiles):
+            try:
+                profile = Profile.from_json(row.body)
+                wanted = profile.active if row.wanted is None else row.wanted
+                if wanted and self._settings.autostart:
+                    self.start_run(profile, row.rate)
+            except (ProfileInvalid, RunRefused) as error:
+                log.error("%s was not started: %s", row.name, error)
+                self.messages[row.name] = f"{row.name} was not started: {error}"
+
+    def close(self, reason: str) -> None:
+        """Stop everything; every event has its outcome when this returns."""
+        self.runs.stop_all(reason)
+        self.publisher.close()
+        self.consumer.close()
+
+    def start_run(self, profile: Profile, rate: float | None) -> None:
+        """Make sure of a profile's topic and start it.
+
+        Raises:
+            ProfileInvalid, RunRefused: it cannot run.
+        """
+        workload = profile.workload
+        factor = self._settings.topic_replication_factor or workload.replication_factor
+        self._ensure(
+            TopicSpec(
+                workload.topic,
+                workload.partitions,
+                factor,
+                min(workload.min_insync_replicas, factor),
+            )
+        )
+        if workload.faults.unknown_topic > 0:
+            self._cluster.forbid_topic(unknown_topic_of(workload.topic))
+        self.runs.start(profile, rate)
+        self.messages.pop(profile.name, None)
+        self.apply_event_faults()
+
+    def profile_row(self, name: str) -> ProfileRow:
+        """A stored profile.
+
+        Raises:
+            RunRefused: there is none of this name.
+        """
+        row = self._writer.call(partial(profiles.get, name=name))
+        if row is None:
+            raise RunRefused(f"There is no profile {name!r}.")
+        return row
+
+    def apply_event_faults(self) -> None:
+        """Tell the event generators which faults they are to act out."""
+        faults = self._cluster.faults
+        active = faults.active() if faults is not None else ()
+        self.runs.set_oversize(
+            frozenset(
+                fault.topic
+                for fault in active
+                if fault.kind is FaultKind.MESSAGE_TOO_LARGE and fault.topic is not None
+            )
+        )
+
+    def letters_fact(self) -> dict[str, Any]:
+        """The fact ``letters``; also looks how full the outbox is."""
+        self._waiting = self._writer.call(outbox.waiting)
+        return {
+            "topic": self._settings.dead_letter_topic,
+            "outbox_waiting": self._waiting.rows,
+            "outbox_since_us": self._waiting.oldest_us,
+            "publisher_error": self.publisher.error,
+            "consumer_error": self.consumer.error,
+            "behind": self.consumer.behind,
+        }
+
+    def runs_fact(self) -> list[dict[str, Any]]:
+        """The fact ``runs``."""
+        return [asdict(status) for status in self.runs.statuses()]
+
+    def problems_fact(self) -> list[dict[str, Any]]:
+        """Topic problems, for the fact ``cluster``."""
+        return [
+            {
+                "topic": problem.topic,
+                "message": problem.message,
+                "mend": problem.command,
+                "severity": "error" if problem.blocking else "warning",
+            }
+            for problems in self.topic_problems.values()
+            for problem in problems
+        ]
+
+    def _original_of(self, letter: LetterToReplay) -> Original:
+        try:
+            record = original_of(letter, self._writer)
+        except NoOriginal as error:
+            raise Refused(str(error)) from error
+        return Original(record.topic, record.key, record.value, record.headers)
+
+    def _ensure(self, spec: TopicSpec) -> None:
+        self.topic_problems[spec.name] = self._cluster.ensure_topics([spec])
+
+    def _hold(self) -> str | None:
+        if self._waiting.rows < self._settings.outbox_limit:
+            return None
+        return (
+            f"{self._waiting.rows:,} failed events wait for the dead-letter topic "
+            f"(ACKBOARD_OUTBOX_LIMIT={self._settings.outbox_limit:,})"
+        )

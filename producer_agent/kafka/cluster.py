@@ -1,0 +1,147 @@
+"""The cluster that is worked with: the embedded one, or a real one at an address."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_configs, topic_ids
+from producer_agent.kafka.embedded import EmbeddedCluster
+from producer_agent.kafka.faults import FAULTS, FaultInjector
+from producer_agent.kafka.topics import TopicProblem, TopicSpec, ensure_topics
+from producer_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EMBEDDED_BROKERS = 3
+
+
+class Cluster:
+    """A cluster and how to reach it. ``close()`` ends an embedded one.
+
+    Raises:
+        EmbeddedClusterUnavailable: no real cluster was named, and this platform's librdkafka
+            lacks the embedded one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._embedded = EmbeddedCluster(EMBEDDED_BROKERS) if settings.is_embedded else None
+        self.faults = FaultInjector(self._embedded) if self._embedded else None
+        """Injects faults; None on a real cluster."""
+        self.kind = "embedded" if self._embedded else settings.cluster_kind
+        self.connection: dict[str, Any] = {
+            **settings.connection(),
+            **(self._embedded.client_defaults if self._embedded else {}),
+        }
+        """librdkafka properties that reach it; may hold secrets."""
+        self.bootstrap_servers = str(self.connection["bootstrap.servers"])
+        self._metadata_consumer: Consumer | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of it."""
+        with self._lock:
+            if self._metadata_consumer is not None:
+                self._metadata_consumer.close()
+                self._metadata_consumer = None
+        if self.faults is not None:
+            self.faults.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+    def view(self, timeout_s: float = 3.0) -> ClusterView:
+        """Brokers and topics now.
+
+        Raises:
+            ClusterUnreachable: no broker answered.
+        """
+        return cluster_view(self.connection, timeout_s)
+
+    def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[TopicProblem]:
+        """Create what is missing; returns what could not be had and what differs.
+
+        Raises:
+            ClusterUnreachable: no broker answered.
+        """
+        if self._embedded is None:
+            return ensure_topics(self.connection, specs)
+        for spec in specs:
+            self._embedded.create_topic(
+                spec.name, spec.partitions, min(spec.replication_factor, EMBEDDED_BROKERS)
+            )
+        return []
+
+    def forbid_topic(self, name: str) -> None:
+        """Make sure that an embedded cluster, which creates any topic, does not have this one."""
+        if self._embedded is not None:
+            self._embedded.set_topic_error(name, KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+    def topic_ids(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Ids of topics; empty where the cluster does not tell them."""
+        return {} if self._embedded else topic_ids(self.connection, names)
+
+    def min_insync_replicas(self, names: Sequence[str]) -> dict[str, int]:
+        """``min.insync.replicas`` of topics, as far as the cluster tells it."""
+        if self._embedded is not None:
+            return {}
+        return {
+            name: int(values["min.insync.replicas"])
+            for name, values in topic_configs(self.connection, names).items()
+            if values.get("min.insync.replicas", "").isdigit()
+        }
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]] | None:
+        """``{partition: (low, high)}`` of a topic, or None if it cannot be learnt now."""
+        try:
+            with self._lock:
+                if self._metadata_consumer is None:
+                    self._metadata_consumer = Consumer(
+                        {
+                            **self.connection,
+                            "group.id": "ackboard-watermarks",
+                            "enable.auto.commit": False,
+                            "error_cb": lambda error: log.debug("watermarks: %s", error),
+                        }
+                    )
+                consumer = self._metadata_consumer
+                found = consumer.list_topics(topic, timeout=3.0).topics[topic]
+                if found.error is not None:
+                    return None
+                return {
+                    partition: consumer.get_watermark_offsets(
+                        TopicPartition(topic, partition), timeout=3.0
+                    )
+                    for partition in found.partitions
+                }
+        except (KafkaException, KeyError, TypeError) as error:
+            # TypeError: confluent-kafka answers None when the broker does not in time.
+            log.info("watermarks of %s are not to be had: %s", topic, error)
+            return None
+
+    def describe_faults(self) -> dict[str, Any]:
+        """The fault catalogue and what is in force, as the fact ``faults``."""
+        if self.faults is None:
+            return {
+                "available": [],
+                "active": [],
+                "unavailable_because": "Faults are injected into the embedded cluster only.",
+            }
+        return {
+            "available": [
+                {
+                    "kind": kind.value,
+                    "title": fault.title,
+                    "effect": fault.effect,
+                    "expected_code": KafkaError(fault.expected_code).name(),
+                    "needs_topic": fault.needs_topic,
+                }
+                for kind, fault in FAULTS.items()
+            ],
+            "active": [asdict(active) for active in self.faults.active()],
+            "unavailable_because": None,
+        }
