@@ -30,15 +30,38 @@ def is_live() -> bool:
     return bool(st.session_state.get(_LIVE, True))
 
 
-def live(draw: Callable[[], None]) -> None:
-    """Draw now, and again every :data:`REFRESH_S` unless paused; then say as of when it is.
+def live(
+    draw: Callable[[], None],
+    *,
+    title: str | None = None,
+    controls: Callable[[], None] | None = None,
+) -> None:
+    """Draw now, and again every :data:`REFRESH_S` unless paused; say as of when it is.
 
     ``draw`` must put the same elements in the same order, with stable keys, or the page flickers.
+
+    Args:
+        title: The page's, if it is to be drawn here with the mark beside it.
+        controls: Draws what stands right of the title, such as a time range. Using them redraws
+            this part alone.
     """
 
     def draw_and_tell() -> None:
+        if title is None:
+            draw()
+            as_of()
+            return
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
+        ):
+            with st.container(
+                horizontal=True, vertical_alignment="bottom", gap="medium", width="content"
+            ):
+                st.title(title, anchor=False, width="content")
+                as_of()
+            if controls is not None:
+                controls()
         draw()
-        as_of()
 
     st.fragment(draw_and_tell, run_every=REFRESH_S if is_live() else None)()
 
@@ -46,6 +69,5 @@ def live(draw: Callable[[], None]) -> None:
 def as_of() -> None:
     """``as of 05:15:02, updates every 2 s``."""
     now = formats.clock(time.time_ns() // 1000, context.zone())
-    st.caption(
-        f"as of {now}, updates every {REFRESH_S:g} s" if is_live() else f"as of {now}, paused"
-    )
+    rest = f"updates every {REFRESH_S:g} s" if is_live() else "paused"
+    st.caption(f"as of {now}, {rest}", width="content")

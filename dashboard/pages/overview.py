@@ -2,6 +2,180 @@
 
 from __future__ import annotations
 
-import streamlit as st
+import time
+from collections.abc import Mapping, Sequence
 
-st.title("Overview", anchor=False)
+import streamlit as st
+from sqlite_utils import Database
+
+from dashboard import charts, context, verdict
+from dashboard.components import freshness, notices, time_range
+from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
+from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs
+from producer_agent.store.queries.watch import CauseSummary, LevelSummary, causes, levels
+from producer_agent.store.queries.windows import Window, window_to
+
+
+def _draw() -> None:
+    now_us = time.time_ns() // 1000
+    chosen = time_range.selected()
+    window = window_to(now_us, time_range.RANGES[chosen])
+
+    def query(
+        db: Database,
+    ) -> tuple[Health, list[LevelSummary], list[CauseSummary], dict[str, int]]:
+        return (
+            health(db),
+            levels(db, window, now_us),
+            causes(db, window),
+            unresolved_in_open_runs(db),
+        )
+
+    now, found, failing, left_open = context.read(query)
+    with st.container(key="status"):
+        for notice in verdict.notices(now, found, failing, chosen, now_us, context.zone()):
+            notices.show(notice)
+    if not found:
+        _nothing_recorded(chosen)
+        return
+    _cards(found, _unresolved(now, left_open, now_us), window)
+    _charts(found, window)
+    with st.container(key="incidents"):
+        said = verdict.incidents(found)
+        if said:
+            st.subheader("Worth knowing", anchor=False)
+            st.markdown("\n".join(f"- {words}" for words in said))
+    _causes(failing, chosen, now_us)
+
+
+def _nothing_recorded(chosen: str) -> None:
+    longest = list(time_range.RANGES)[-1]
+    hint = "" if chosen == longest else f"Choose a longer time range, up to {longest}, or start"
+    st.info(
+        f"Nothing was recorded in the last {chosen}. {hint or 'Start'} a profile on "
+        f"[Profiles](profiles).",
+        icon=":material/inbox:",
+    )
+
+
+def _unresolved(now: Health, left_open: Mapping[str, int], now_us: int) -> Mapping[str, int]:
+    """Events without a report by acks level: live from the agent, or what it left behind."""
+    if notices.is_silent(now, now_us):
+        return left_open
+    live: dict[str, int] = {}
+    for run in now.runs:
+        live[run.acks] = live.get(run.acks, 0) + run.outstanding
+    return live
+
+
+def _cards(found: Sequence[LevelSummary], unresolved: Mapping[str, int], window: Window) -> None:
+    grid = st.grid(3, min_column_width=260, border=True, key="cards")
+    for level in found:
+        with grid.cell():
+            _card(level, unresolved.get(level.acks, 0), window)
+
+
+def _card(level: LevelSummary, unresolved: int, window: Window) -> None:
+    names = ", ".join(escape_markdown(profile.profile) for profile in level.profiles)
+    state = verdict.badge(level)
+    with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
+        st.markdown(f"**acks={level.acks}** · {names}", width="content")
+        st.badge(state.word, icon=state.icon, color=state.color)
+    if level.acks == "0":
+        st.metric(
+            "Sent, unconfirmed",
+            count(level.counts.unconfirmed),
+            help="Under acks=0 no broker confirms: a report says that the event left the client.",
+        )
+    else:
+        st.metric(
+            "Delivered",
+            ratio(level.counts.delivered, level.counts.reported),
+            help=f"{count(level.counts.delivered)} delivered, {count(level.counts.failed)} failed. "
+            f"Rejected and unresolved events are counted apart.",
+        )
+    for profile in level.profiles:
+        words = verdict.objective_words(profile)
+        if len(level.profiles) > 1:
+            words = f"{profile.profile}: {words}"
+        st.caption(escape_markdown(words))
+    st.plotly_chart(
+        charts.traffic(level, window, context.zone(), dark=context.is_dark()),
+        key=f"traffic-{level.acks}",
+        config=charts.STILL,
+        alt=f"Events a second over time, acks={level.acks}",
+    )
+    figures = [
+        ("p50", latency(level.p50_us)),
+        ("p99", latency(level.p99_us)),
+        ("rate", rate(level.rate_now)),
+        ("failed", count(level.counts.failed)),
+        ("unresolved", count(unresolved)),
+    ]
+    if level.counts.rejected:
+        figures.append(("rejected", count(level.counts.rejected)))
+    # No line break between a label and its figure.
+    st.markdown(" \u2003".join(f":gray[{label}]\u00a0**{value}**" for label, value in figures))
+
+
+def _charts(found: Sequence[LevelSummary], window: Window) -> None:
+    zone, dark = context.zone(), context.is_dark()
+    grid = st.grid(2, min_column_width=340, key="charts")
+    with grid.cell():
+        st.subheader("Delivered, share of reports", anchor=False)
+        if any(level.acks != "0" for level in found):
+            st.plotly_chart(
+                charts.success(found, window, zone, dark=dark),
+                key="success",
+                config=charts.CONFIG,
+                alt="Share of reports that say delivered, over time, for each acks level",
+            )
+        else:
+            st.caption("Only acks=0 was in use: nothing proves a delivery, so there is no share.")
+    with grid.cell():
+        st.subheader("Acknowledgement latency, p99 and p50 (dotted)", anchor=False)
+        st.plotly_chart(
+            charts.ack_latency(found, window, zone, dark=dark),
+            key="latency",
+            config=charts.CONFIG,
+            alt="99th percentile of the acknowledgement latency over time, for each acks level",
+        )
+
+
+def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
+    st.subheader("What failed", anchor=False)
+    if not failing:
+        st.caption(f"Nothing failed in the last {chosen}.")
+        return
+    st.dataframe(
+        [
+            {
+                "Cause": visible(cause.cause),
+                "Events": cause.events,
+                "Last": ago(cause.last_seen_us, now_us),
+                "Triage": verdict.dead_letters_link(cause.cause),
+                "Means": verdict.meaning(cause.cause) or NOTHING,
+                "Topic": visible(cause.topic),
+                "Trend": list(cause.trend),
+            }
+            for cause in failing
+        ],
+        column_config={
+            # What matters most comes first: on a phone the rest is scrolled to.
+            "Cause": st.column_config.TextColumn(width=165),
+            "Events": st.column_config.NumberColumn(width=60, format="localized"),
+            "Last": st.column_config.TextColumn(width=80),
+            "Triage": st.column_config.LinkColumn(
+                width=55, display_text="open", help="These in Dead letters"
+            ),
+            "Means": st.column_config.TextColumn(width=250),
+            "Topic": st.column_config.TextColumn(width=120),
+            "Trend": st.column_config.BarChartColumn(width=100, y_min=0),
+        },
+        hide_index=True,
+        key="causes",
+        alt="What failed, most events first",
+    )
+
+
+freshness.live(_draw, title="Overview", controls=time_range.choose)

@@ -32,9 +32,9 @@ class Counts:
     unresolved: int = 0
     """Events whose run ended before their report came."""
     queue_full: int = 0
-    """Times that the client's queue was full and the event had to wait."""
+    """Events refused because the client's queue was full (also counted as rejected)."""
     not_sent: int = 0
-    """Events that were due and were not produced."""
+    """Events that were due while their run was paused, and so were never produced."""
     late_polls: int = 0
     """Times that reports were served late, which makes their latencies too long."""
 
@@ -118,8 +118,8 @@ class LevelSummary:
     p99_us: float | None
     success_history: tuple[float | None, ...]
     """Shares 0 to 1; all None under acks=0."""
-    rate_history: tuple[float, ...]
-    """Events a second."""
+    rate_history: tuple[float | None, ...]
+    """Events a second; None where the bucket is still filling."""
     failed_history: tuple[int, ...]
     p50_history_us: tuple[float | None, ...]
     p99_history_us: tuple[float | None, ...]
@@ -178,7 +178,7 @@ def levels(db: Database, window: Window, now_us: int) -> list[LevelSummary]:
                 p99_objective_ms=p99_objective_ms,
             )
     return [
-        _level(acks, by_acks[acks], history, bins, window)
+        _level(acks, by_acks[acks], history, bins, window, now_us // 1_000_000 - RATE_LAG_S)
         for acks in sorted(by_acks, key=("all", "1", "0").index)
     ]
 
@@ -226,6 +226,7 @@ def _level(
     history: dict[int, dict[int, Counts]],
     bins: np.ndarray[tuple[int, int], np.dtype[np.int64]],
     window: Window,
+    complete_s: int,
 ) -> LevelSummary:
     mine = bins[np.isin(bins[:, 0], list(profiles))]
     quantiles = grouped_quantiles(mine[:, 1], mine[:, 2], mine[:, 3], (0.5, 0.99))
@@ -246,7 +247,10 @@ def _level(
             point.delivered / point.reported if point.reported and acks != "0" else None
             for point in points
         ),
-        rate_history=tuple(point.sent / window.resolution_s for point in points),
+        rate_history=tuple(
+            point.sent / window.resolution_s if at + window.resolution_s <= complete_s else None
+            for at, point in zip(window.bucket_starts, points, strict=True)
+        ),
         failed_history=tuple(point.failed + point.rejected for point in points),
         p50_history_us=tuple(quantiles.get(at, (None,))[0] for at in window.bucket_starts),
         p99_history_us=tuple(quantiles.get(at, (None, None))[1] for at in window.bucket_starts),
