@@ -1,0 +1,1 @@
+"""Side-by-side measurements: every speed claim is a ratio from one run of a module here."""
