@@ -10,7 +10,7 @@ import uuid
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from producer_agent.delivery.profiles import Profile
 from producer_agent.store.clock import now_us
@@ -31,17 +31,25 @@ class EventFault(StrEnum):
     UNKNOWN_TOPIC = "unknown_topic"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What one ``produce()`` gets."""
+ANY_PARTITION = -1
+"""librdkafka's ``RD_KAFKA_PARTITION_UA``: the partitioner decides."""
+
+
+class Event(NamedTuple):
+    """What one ``produce()`` gets. A tuple, as it is made and unpacked once an event."""
 
     topic: str
-    partition: int | None
-    """None: the partitioner decides."""
+    partition: int
+    """Or :data:`ANY_PARTITION`."""
     key: bytes | None
     value: bytes
     headers: list[tuple[str, str | bytes | None]]
     """Bytes or None; the type is confluent-kafka's."""
+
+    @property
+    def known_partition(self) -> int | None:
+        """The partition it was sent to by number, or None."""
+        return None if self.partition == ANY_PARTITION else self.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ class EventSource:
             size = self._message_max_bytes + 1024
         body["note"] = self._pad(int(size) - len(json.dumps(body)) - 12)
         value = json.dumps(body).encode()
-        topic, partition = workload.topic, None
+        topic, partition = workload.topic, ANY_PARTITION
         if fault is EventFault.UNKNOWN_PARTITION:
             partition = UNKNOWN_PARTITION
         elif fault is EventFault.UNKNOWN_TOPIC:

@@ -12,7 +12,6 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from producer_agent.delivery.attempts import AttemptLog
-from producer_agent.delivery.events import Event
 from producer_agent.delivery.recorder import Recorder
 from producer_agent.store.clock import now_us
 
@@ -61,39 +60,12 @@ class RecordingProducer:
         """``(when in us, what)`` of the last error of the connection or the client."""
         self._producer = self._make()
         self._remake = threading.Event()
+        self.send = self.recorder.sender(self._producer.produce, self._remake.set)
+        """``send(sequence, event, sent_us)``: hand one event over; nothing is raised, as whatever
+        happens becomes its outcome."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name=f"poll-{name}", daemon=True)
         self._thread.start()
-
-    def send(self, sequence: int, event: Event, sent_us: int) -> None:
-        """Hand one event over; whatever happens becomes its outcome, and nothing is raised."""
-        recorder = self.recorder
-        recorder.accepted = sequence + 1
-        try:
-            if event.partition is None:
-                self._producer.produce(
-                    event.topic,
-                    event.value,
-                    event.key,
-                    on_delivery=recorder.expect(sequence, sent_us, event),
-                    headers=event.headers,
-                )
-            else:
-                self._producer.produce(
-                    event.topic,
-                    event.value,
-                    event.key,
-                    partition=event.partition,
-                    on_delivery=recorder.expect(sequence, sent_us, event),
-                    headers=event.headers,
-                )
-        except BufferError:
-            recorder.rejected(sequence, sent_us, event, KafkaError(KafkaError._QUEUE_FULL))
-        except KafkaException as error:
-            kafka_error: KafkaError = error.args[0]
-            if kafka_error.code() == KafkaError._FATAL:
-                self._remake.set()
-            recorder.rejected(sequence, sent_us, event, kafka_error)
 
     @property
     def outstanding(self) -> int:
@@ -164,6 +136,7 @@ class RecordingProducer:
         log.error("%s: the producer had a fatal error and is made anew", self._name)
         self._purge()
         self._producer = self._make()
+        self.send = self.recorder.sender(self._producer.produce, self._remake.set)
         deadline = time.monotonic() + 10.0
         while len(old) and time.monotonic() < deadline:
             try:

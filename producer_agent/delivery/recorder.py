@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from producer_agent.delivery.attempts import AttemptLog, AttemptSummary
 from producer_agent.delivery.errors import Stored, fact_of
@@ -27,7 +27,7 @@ from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-Callback = Callable[[KafkaError | None, Message], None]
+Send = Callable[[int, Event, int], None]
 
 FLUSH_EVERY_S = 0.25
 """How long a report waits for others to be committed with."""
@@ -82,23 +82,30 @@ class Recorder:
         """Acknowledgements wait for :meth:`commit` or :meth:`abort` of their transaction."""
         self.closing = False
         """The run is ending: what is purged now is unresolved, not failed."""
-        self.expect = self._make_expect()
-        """``expect(sequence, sent_us, event) -> callback`` for ``produce(on_delivery=…)``."""
 
-    def _make_expect(self) -> Callable[[int, int, Event | None], Callback]:
-        # A closure rather than a method, and default arguments rather than cells: this is made
-        # and run once an event, and is the price of recording (see bench/record.py).
+    def sender(self, produce: Callable[..., None], on_fatal: Callable[[], None]) -> Send:
+        """A function ``send(sequence, event, sent_us)`` over a producer's ``produce``.
+
+        Whatever happens to the event becomes its outcome; the function raises nothing.
+
+        Args:
+            produce: ``Producer.produce``.
+            on_fatal: Called when the producer turns out to be dead.
+        """
+        # One closure around everything that is needed for an event, and default arguments where
+        # the callback needs its event: this runs once an event and is the price of recording
+        # (bench/record.py), in which an attribute looked up twice can be seen.
         extend = self._reports.extend
         failed = self._failed
         ignore_offset = self._outcome == "unconfirmed"
 
-        def expect(sequence: int, sent_us: int, event: Event | None) -> Callback:
+        def send(sequence: int, event: Event, sent_us: int) -> None:
             def report(
                 error: KafkaError | None,
                 message: Message,
                 sequence: int = sequence,
                 sent_us: int = sent_us,
-                event: Event | None = event,
+                event: Event = event,
             ) -> None:
                 if error is None:
                     offset = message.offset()
@@ -106,17 +113,26 @@ class Recorder:
                         (
                             sequence,
                             sent_us,
-                            message.partition(),
+                            message.partition(),  # type: ignore[arg-type]  # set in a report
                             -1 if ignore_offset or offset is None else offset,
-                            message.latency(),  # type: ignore[arg-type]  # set on success
+                            message.latency(),
                         )
                     )
                 else:
                     failed(sequence, sent_us, event, error, message)
 
-            return report
+            self.accepted = sequence + 1
+            topic, partition, key, value, headers = event
+            try:
+                produce(topic, value, key, partition, report, headers=headers)
+            except BufferError:
+                self.rejected(sequence, sent_us, event, KafkaError(KafkaError._QUEUE_FULL))
+            except KafkaException as raised:
+                if raised.args[0].code() == KafkaError._FATAL:
+                    on_fatal()
+                self.rejected(sequence, sent_us, event, raised.args[0])
 
-        return expect
+        return send
 
     def rejected(self, sequence: int, sent_us: int, event: Event, error: KafkaError) -> None:
         """Record that ``produce()`` raised ``error``: the event never got a callback."""
@@ -129,7 +145,7 @@ class Recorder:
                 sequence=sequence,
                 outcome="rejected",
                 topic=event.topic,
-                partition=event.partition,
+                partition=event.known_partition,
                 code=error.code(),
                 code_name=fact.name,
                 reason=error.str(),
@@ -153,7 +169,7 @@ class Recorder:
                 sequence=sequence,
                 outcome="failed",
                 topic=event.topic,
-                partition=event.partition,
+                partition=event.known_partition,
                 code=None,
                 code_name="TRANSACTION_ABORTED",
                 reason=reason,
@@ -170,14 +186,18 @@ class Recorder:
 
     def commit(self) -> None:
         """The transaction is committed: record the acknowledgements held back for it."""
-        self._ready += self._take()
+        with self._lock:
+            self._ready += self._take()
 
     def abort(self) -> list[int]:
         """The transaction is aborted: forget its acknowledgements, and tell whose they were."""
-        return [int(sequence) for sequence in self._take()[::REPORT_WIDTH]]
+        with self._lock:
+            return [int(sequence) for sequence in self._take()[::REPORT_WIDTH]]
 
     def _take(self) -> list[float]:
-        # The callback may append at any moment: take what is there, whole reports only.
+        # The callback may append at any moment, without the lock, as it must stay cheap: that is
+        # safe since it appends whole reports at the end, while one taker at a time (hence the
+        # lock) removes a prefix.
         reports = self._reports[:]
         del self._reports[: len(reports)]
         return reports
@@ -209,10 +229,10 @@ class Recorder:
             delays, self._delays = self._delays, []
             counters, self._counters = self._counters, {}
             undelivered, self._undelivered = self._undelivered, []
-        if not self.holding:
-            self.commit()
-        reports = array("d", self._ready)
-        self._ready.clear()
+            if not self.holding:
+                self._ready += self._take()
+            reports = array("d", self._ready)
+            self._ready.clear()
         if not (reports or undelivered or delays or counters):
             return
         batch = OutcomeBatch(
@@ -245,7 +265,7 @@ class Recorder:
         self,
         sequence: int,
         sent_us: int,
-        event: Event | None,
+        event: Event,
         error: KafkaError,
         message: Message,
     ) -> None:
@@ -267,10 +287,10 @@ class Recorder:
                     cause=error.name(),
                     sent_us=sent_us,
                     settled_us=now_us(),
-                    dead_letter=self._dead_letters and event is not None,
-                    key=event.key if event else None,
-                    value=event.value if event else None,
-                    headers=event.headers if event else (),
+                    dead_letter=self._dead_letters,
+                    key=event.key,
+                    value=event.value,
+                    headers=event.headers,
                 )
             )
 
@@ -278,14 +298,14 @@ class Recorder:
         self,
         sequence: int,
         sent_us: int,
-        event: Event | None,
+        event: Event,
         error: KafkaError,
         message: Message,
     ) -> UndeliveredEvent:
         settled_us = now_us()
         code = error.code()
         fact = fact_of(code)
-        topic = message.topic() or (event.topic if event else "")
+        topic = message.topic() or event.topic
         partition = message.partition()
         if partition is not None and partition < 0:
             partition = None
@@ -309,9 +329,9 @@ class Recorder:
             settled_us=settled_us,
             attempts=attempts.to_json(),
             dead_letter=self._dead_letters,
-            key=message.key() if event is None else event.key,
-            value=message.value() if event is None else event.value,
-            headers=() if event is None else event.headers,
+            key=event.key,
+            value=event.value,
+            headers=event.headers,
         )
 
 

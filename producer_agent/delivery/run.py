@@ -184,7 +184,7 @@ class ProducerRun:
             if self.profile.producer.is_transactional:
                 self._send_in_transactions()
             else:
-                self._send(self._producer.send, lambda: None)
+                self._send(lambda *event: self._producer.send(*event), lambda: None)
         except Exception as error:
             log.exception("run of %s broke", self.profile.name)
             self._end_reason = f"broke: {error}"
