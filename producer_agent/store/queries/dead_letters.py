@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from producer_agent.store import outbox
 from producer_agent.store.headers import headers_from_json
 
 STATUSES: Final = ("new", "replaying", "replayed", "replay_failed", "replay_unknown")
@@ -222,6 +223,11 @@ def letter(db: Database, id_: int) -> Letter | None:
     values = _true_or_false(row, 21)
     values[9] = tuple(headers_from_json(values[9]))
     return Letter(*values)
+
+
+def value_left_behind(db: Database, run_uuid: str, sequence: int) -> bytes | None:
+    """The value of an event that was too large for its dead letter, while the outbox has it."""
+    return outbox.value_of(db, run_uuid, sequence)
 
 
 def replays_of(db: Database, ids: Sequence[int]) -> tuple[ReplayRow, ...]:

@@ -30,20 +30,27 @@ class StoredProfile:
     shipped: bool
     """It came with the product and was never edited."""
     changed_us: int
+    rate: float | None
+    """Events a second as a person last set it, instead of the body's."""
     last_run: LastRun | None
 
 
 def stored_profiles(db: Database) -> tuple[StoredProfile, ...]:
     """Every profile, by name."""
     rows = db.execute(
-        "SELECT p.name, p.body, p.shipped, p.changed_us, r.uuid, r.body, r.started_us, "
+        "SELECT p.name, p.body, p.shipped, p.changed_us, p.rate, r.uuid, r.body, r.started_us, "
         "r.ended_us, r.end_reason, r.accepted, r.settled FROM profiles p "
         "LEFT JOIN runs r ON r.id = (SELECT max(id) FROM runs WHERE profile = p.name) "
         "ORDER BY p.name"
     ).fetchall()
     return tuple(
         StoredProfile(
-            row[0], row[1], bool(row[2]), row[3], None if row[4] is None else LastRun(*row[4:])
+            row[0],
+            row[1],
+            bool(row[2]),
+            row[3],
+            row[4],
+            None if row[5] is None else LastRun(*row[5:]),
         )
         for row in rows
     )

@@ -1,0 +1,188 @@
+"""Replaying from a page: what will be touched, the request, and what came of each record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import streamlit as st
+
+from dashboard import context
+from dashboard.formats import NOTHING, code_span, count
+from producer_agent.commands import Command
+from producer_agent.delivery.errors import ErrorFact, fact_of
+from producer_agent.store.queries import dead_letters as letters
+from producer_agent.store.queries.dead_letters import ReplayRow
+
+TIMEOUT_S: Final = 30.0
+"""How long a press waits for the agent. What takes longer goes on, and the ledger tells of it."""
+
+_OUTCOMES: Final = "replay-outcomes"
+
+STATE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "done": "replayed",
+        "failed": "failed",
+        "refused": "refused",
+        "unknown": "unknown",
+        "intent": "under way",
+    }
+)
+
+
+class Replayable(Protocol):
+    """What a warning needs to know of a letter; a line of the list has it, a whole letter too."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def original_topic(self) -> str | None: ...  # noqa: D102
+    @property
+    def error_code(self) -> int | None: ...  # noqa: D102
+    @property
+    def may_be_stored(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the replay of one dead letter."""
+
+    dead_letter: int
+    state: str
+    """``done``, ``failed``, ``refused``, ``unknown`` or ``intent`` (under way)."""
+    reason: str | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+
+    @property
+    def words(self) -> str:
+        """The state as a reader says it."""
+        return STATE_WORDS.get(self.state, self.state)
+
+    @property
+    def place(self) -> str:
+        """Where the record is now: ``orders[3]@1881204``, as Kafka's tools write it."""
+        if self.topic is None:
+            return NOTHING
+        if self.partition is None or self.offset is None:
+            return self.topic
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+def error_fact(code: int | None) -> ErrorFact | None:
+    """The row of the error table, where there is a Kafka code at all."""
+    return None if code is None else fact_of(code)
+
+
+def can_be_replayed(letter: Replayable) -> bool:
+    """Whether no replay of it is under way or done, and it is known where it belongs."""
+    return letter.status in letters.REPLAYABLE_STATUSES and letter.original_topic is not None
+
+
+def warnings(chosen: Sequence[Replayable]) -> list[str]:
+    """What should give pause before these are replayed, as Markdown."""
+    one = len(chosen) == 1
+    found = []
+    stored = sum(letter.may_be_stored for letter in chosen)
+    if stored:
+        found.append(
+            "This record **may already be on its topic**: a replay could double it."
+            if one
+            else f"{count(stored)} of them **may already be on their topic**: "
+            "a replay could double them."
+        )
+    hopeless = [
+        fact
+        for letter in chosen
+        if (fact := error_fact(letter.error_code)) is not None and not fact.replay_unchanged
+    ]
+    if hopeless:
+        fact = hopeless[0]
+        found.append(
+            f"**It will be refused again as it is** ({fact.meaning}). {fact.mend}"
+            if one
+            else f"{count(len(hopeless))} of them **will be refused again unless changed** "
+            f"({', '.join(sorted({fact.name for fact in hopeless}))}): mend the cause first."
+        )
+    return found
+
+
+def targets(chosen: Sequence[Replayable]) -> str:
+    """``orders (10), payments (2)`` as Markdown."""
+    by_topic = Counter(letter.original_topic for letter in chosen if letter.original_topic)
+    return ", ".join(f"{code_span(topic)} ({count(n)})" for topic, n in by_topic.most_common())
+
+
+def replay(ids: Sequence[int]) -> dict[int, Outcome]:
+    """Ask the agent to replay these and wait; the outcomes it told, by dead letter.
+
+    They are remembered for :func:`remembered`. Where the agent fails or takes longer, a toast
+    says so and only the ledger has outcomes.
+    """
+    result = context.act(Command.REPLAY, {"dead_letters": list(ids)}, timeout_s=TIMEOUT_S)
+    told = {} if result is None else _outcomes(result)
+    # A second press of the same button must not blot out what the first was told.
+    st.session_state[_OUTCOMES] = {id_: told.get(id_) for id_ in ids}
+    return told
+
+
+def remembered() -> dict[int, Outcome | None]:
+    """The letters last replayed from this page, with what the agent told of each."""
+    kept: dict[int, Outcome | None] = st.session_state.get(_OUTCOMES, {})
+    return kept
+
+
+def forget() -> None:
+    """Put the outcomes away; for a button's callback."""
+    st.session_state.pop(_OUTCOMES, None)
+
+
+def merged(told: Mapping[int, Outcome | None], ledger: Sequence[ReplayRow]) -> list[Outcome]:
+    """One outcome a letter: the ledger's where it has one, for it is what was committed.
+
+    The agent's word counts for what never reached the ledger: a refusal.
+
+    Args:
+        told: What the agent answered, None where it did not.
+        ledger: Replays of these letters, the latest first.
+    """
+    latest: dict[int, ReplayRow] = {}
+    for row in ledger:
+        latest.setdefault(row.dead_letter, row)
+    return [_merged(id_, outcome, latest.get(id_)) for id_, outcome in told.items()]
+
+
+def tally(outcomes: Sequence[Outcome]) -> str:
+    """``3 replayed, 1 refused``."""
+    by_words = Counter(outcome.words for outcome in outcomes)
+    return ", ".join(f"{count(n)} {words}" for words, n in by_words.most_common())
+
+
+def _merged(id_: int, told: Outcome | None, row: ReplayRow | None) -> Outcome:
+    refused_anew = told is not None and told.state == "refused" and row is not None
+    if row is not None and not (refused_anew and row.state == "failed"):
+        reason = row.reason or (told.reason if told is not None and refused_anew else None)
+        return Outcome(id_, row.state, reason, row.target_topic, row.partition, row.offset)
+    if told is not None:
+        return told
+    return Outcome(id_, "unknown", "The agent did not answer: look again here.", None, None, None)
+
+
+def _outcomes(result: Mapping[str, Any]) -> dict[int, Outcome]:
+    return {
+        int(told["dead_letter"]): Outcome(
+            int(told["dead_letter"]),
+            str(told["state"]),
+            told.get("reason"),
+            told.get("topic"),
+            told.get("partition"),
+            told.get("offset"),
+        )
+        for told in result.get("outcomes", [])
+    }
