@@ -16,7 +16,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from producer_agent import __version__
+from producer_agent import __version__, collector
 from producer_agent.command_handlers import CommandHandlers
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.flows import Flows
@@ -239,6 +239,7 @@ class Agent:
 
 def serve(settings: Settings, parent: int | None = None) -> None:
     """Run an agent in this process until SIGTERM or SIGINT. See :meth:`Agent.run`."""
+    collector.relax()
     agent = Agent(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: agent.stop())

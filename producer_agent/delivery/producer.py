@@ -21,6 +21,8 @@ POLL_S = 0.05
 LATE_POLL_S = 0.25
 """A poll that comes later than this spoils latencies: ``Message.latency()`` is taken by poll."""
 
+LATE_POLL_LOG_S = 10.0
+
 STATISTICS_MS = 5_000
 
 
@@ -50,6 +52,7 @@ class RecordingProducer:
         self._config: dict[str, Any] = {
             **config,
             "debug": "msg",
+            "log_level": 7,  # a lower one, from wherever it came, would silence the attempt log
             "error_cb": self._error,
         }
         if on_statistics is not None:
@@ -64,6 +67,7 @@ class RecordingProducer:
         """``send(sequence, event, sent_us)``: hand one event over; nothing is raised, as whatever
         happens becomes its outcome."""
         self._stop = threading.Event()
+        self._draining = threading.Event()
         self._thread = threading.Thread(target=self._poll, name=f"poll-{name}", daemon=True)
         self._thread.start()
 
@@ -80,10 +84,12 @@ class RecordingProducer:
     def drain(self, timeout_s: float) -> int:
         """Wait until every report was served; returns how many are still outstanding."""
         deadline = time.monotonic() + timeout_s
-        while self.outstanding and time.monotonic() < deadline and self._thread.is_alive():
-            # The poll thread serves the reports; flush() only drops the linger, so that what is
-            # batched leaves at once. It is asked for briefly, as it would poll too.
-            self._stop.wait(0.01)
+        self._draining.set()
+        try:
+            while self.outstanding and time.monotonic() < deadline and self._thread.is_alive():
+                self._stop.wait(0.01)
+        finally:
+            self._draining.clear()
         return self.outstanding
 
     def close(self, timeout_s: float) -> None:
@@ -114,7 +120,11 @@ class RecordingProducer:
         while not self._stop.is_set():
             began_s = time.monotonic()
             try:
-                self._producer.poll(POLL_S)
+                if self._draining.is_set():
+                    # It polls as well, and lets what is batched leave at once, whatever linger.ms.
+                    self._producer.flush(POLL_S)
+                else:
+                    self._producer.poll(POLL_S)
             except (KafkaException, SystemError) as error:
                 # Fatal errors bypass error_cb: they surface here, some as a SystemError.
                 self._note(f"fatal: {error}")
@@ -125,10 +135,21 @@ class RecordingProducer:
             ended_s = time.monotonic()
             if late_s > LATE_POLL_S:
                 self.recorder.count("late_polls")
-                log.warning("%s: reports were served %.0f ms late", self._name, late_s * 1e3)
-            if self._remake.is_set():
-                self._replace()
-            self.recorder.flush()
+                self._warn_of_late_poll(late_s)
+            try:
+                if self._remake.is_set():
+                    self._replace()
+                self.recorder.flush()
+            except Exception:
+                # Without this thread no report would ever be served again: go on, whatever it was.
+                log.exception("%s: in the poll thread", self._name)
+
+    def _warn_of_late_poll(self, late_s: float) -> None:
+        """Log it, unless that was done just now: they come in bursts, and all are counted."""
+        now_s = time.monotonic()
+        if now_s >= self._warn_again_s:
+            self._warn_again_s = now_s + LATE_POLL_LOG_S
+            log.warning("%s: reports were served %.0f ms late", self._name, late_s * 1e3)
 
     def _replace(self) -> None:
         """After a fatal error: settle what the old producer holds, go on with a new one."""

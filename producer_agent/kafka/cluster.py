@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,7 @@ from producer_agent.settings import Settings
 log = logging.getLogger(__name__)
 
 EMBEDDED_BROKERS = 3
+WATERMARK_ATTEMPTS = 3
 
 
 class Cluster:
@@ -97,31 +99,39 @@ class Cluster:
 
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]] | None:
         """``{partition: (low, high)}`` of a topic, or None if it cannot be learnt now."""
-        try:
-            with self._lock:
-                if self._metadata_consumer is None:
-                    self._metadata_consumer = Consumer(
-                        {
-                            **self.connection,
-                            "group.id": "ackboard-watermarks",
-                            "enable.auto.commit": False,
-                            "error_cb": lambda error: log.debug("watermarks: %s", error),
-                        }
-                    )
-                consumer = self._metadata_consumer
-                found = consumer.list_topics(topic, timeout=3.0).topics[topic]
-                if found.error is not None:
-                    return None
-                return {
-                    partition: consumer.get_watermark_offsets(
-                        TopicPartition(topic, partition), timeout=3.0
-                    )
-                    for partition in found.partitions
-                }
-        except (KafkaException, KeyError, TypeError) as error:
-            # TypeError: confluent-kafka answers None when the broker does not in time.
-            log.info("watermarks of %s are not to be had: %s", topic, error)
-            return None
+        for attempt in range(WATERMARK_ATTEMPTS):
+            try:
+                return self._watermarks(topic)
+            except (KafkaException, KeyError, TypeError) as error:
+                # A topic made a moment ago is not known to every broker yet. TypeError:
+                # confluent-kafka answers None when the broker does not in time.
+                log.info("watermarks of %s are not to be had: %s", topic, error)
+                if attempt + 1 < WATERMARK_ATTEMPTS:
+                    time.sleep(0.5)
+        return None
+
+    def _watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        with self._lock:
+            if self._metadata_consumer is None:
+                self._metadata_consumer = Consumer(
+                    {
+                        **self.connection,
+                        "group.id": "ackboard-watermarks",
+                        "enable.auto.commit": False,
+                        "error_cb": lambda error: log.debug("watermarks: %s", error),
+                    }
+                )
+            consumer = self._metadata_consumer
+            found = consumer.list_topics(topic, timeout=3.0).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            marks: dict[int, tuple[int, int]] = {}
+            for partition in found.partitions:
+                low, high = consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=3.0
+                )
+                marks[partition] = (low, high)
+            return marks
 
     def describe_faults(self) -> dict[str, Any]:
         """The fault catalogue and what is in force, as the fact ``faults``."""
