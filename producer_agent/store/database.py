@@ -86,6 +86,12 @@ def _prepare(db: Database, path: Path, *, read_only: bool) -> None:
 def explain(error: Exception, path: Path) -> StoreError:
     """Turn SQLite's or the system's error into one that names the mend."""
     text = str(error)
+    if isinstance(error, OSError):
+        # Told apart by class: its text has the path in it, which may hold any word.
+        return StoreError(
+            f"{path} cannot be opened or written ({text}). Check the owner and the permissions "
+            f"of the file and of its folder, or set ACKBOARD_DB to a place you can write."
+        )
     if "not a database" in text or "malformed" in text:
         return StoreError(
             f"{path} is not a usable SQLite database ({text}). Move it away and start again, or "
@@ -98,7 +104,7 @@ def explain(error: Exception, path: Path) -> StoreError:
         )
     if "full" in text:
         return StoreError(f"No room to write {path} ({text}). Free disk space; nothing else helps.")
-    if "readonly" in text or isinstance(error, PermissionError) or "unable to open" in text:
+    if "readonly" in text or "unable to open" in text:
         return StoreError(
             f"{path} cannot be opened or written ({text}). Check the owner and the permissions "
             f"of the file and of its folder, or set ACKBOARD_DB to a place you can write."

@@ -39,6 +39,12 @@ class _Piece:
     future: Future[Any]
     must: bool
     weight: int
+    begun: bool = False
+
+    def begin(self) -> bool:
+        """Whether it is to be done: False if whoever asked has given up before it was begun."""
+        self.begun = self.begun or self.future.set_running_or_notify_cancel()
+        return self.begun
 
 
 _STOP = object()
@@ -96,9 +102,16 @@ class Writer:
         """Like :meth:`submit`, and wait for the result.
 
         Raises:
-            StoreError: the database refused. TimeoutError: not committed in time.
+            StoreError: the database refused. TimeoutError: not begun in time, and dropped.
         """
-        return self.submit(work).result(timeout_s)
+        future = self.submit(work)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            if future.cancel():
+                # Not begun, and now it never will be: nobody would know of its effect.
+                raise
+            return future.result()  # it is being committed at this moment
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Commit what is queued and end the thread.
@@ -151,6 +164,10 @@ class Writer:
 
     def _commit(self, pieces: list[_Piece]) -> list[_Piece]:
         """Try to commit the pieces; returns those that must be tried again."""
+        for piece in pieces:
+            if not piece.begin():
+                self._settle(piece)
+        pieces = [piece for piece in pieces if piece.begun]
         results: list[tuple[_Piece, Any]] = []
         failures: list[tuple[_Piece, Exception]] = []
         started = time.monotonic()
@@ -160,9 +177,9 @@ class Writer:
                     try:
                         with self._db.atomic():
                             results.append((piece, piece.work(self._db)))
-                    except sqlite3.OperationalError:
-                        raise  # the file, not the piece: full, locked, unreadable
-                    except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                    except Exception as error:
+                        if _is_of_the_file(error) or not connection(self._db).in_transaction:
+                            raise
                         failures.append((piece, error))
         except sqlite3.Error as error:
             if connection(self._db).in_transaction:
@@ -197,3 +214,29 @@ class Writer:
     def _settle(self, piece: _Piece) -> None:
         with self._lock:
             self._backlog -= piece.weight
+
+
+_OF_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Whether the database file is the matter, and not the piece of work that met the error.
+
+    Told by SQLite's code: the exception's class is OperationalError for a misspelt column too.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _OF_THE_FILE
