@@ -275,6 +275,9 @@ class ProducerRun:
             self._producer.recorder.wait_recorded(30.0)
         except TimeoutError:
             log.error("%s: the database is blocked: %s", self.profile.name, self._writer.blocked)
+        except Exception:
+            # Those outcomes are missing, and so become unresolved: the run must be ended for that.
+            log.exception("%s: its last outcomes could not be recorded", self.profile.name)
         watermarks = self._watermarks(self.profile.workload.topic)
         unresolved = self._writer.submit(
             partial(runs.end_run, run=self._row.id, reason=self._end_reason, watermarks=watermarks),

@@ -83,7 +83,11 @@ def end_run(
         [run],
     ).fetchone()
     accepted, settled, topic, profile, acks, trimmed_below = row
-    missing = _missing_sequences(db, run, trimmed_below, accepted) if settled < accepted else []
+    unsettled = max(int(accepted) - int(settled), 0)
+    missing = _missing_sequences(db, run, trimmed_below, accepted) if unsettled else []
+    # Rows of events that were settled may be gone (retention): of the gaps the newest are the ones
+    # without an outcome. An unsettled event older than what is kept is counted, without a row.
+    missing = missing[-unsettled:] if unsettled else []
     at_us = now_us()
     if missing:
         connection(db).executemany(
@@ -94,16 +98,17 @@ def end_run(
                 for sequence in missing
             ],
         )
+    if unsettled:
         series = db.execute(
             "SELECT id FROM series WHERE profile = ? AND acks = ?", [profile, acks]
         ).fetchone()[0]
-        rollups.add_count(db, series, at_us // 1_000_000, "unresolved", len(missing))
+        rollups.add_count(db, series, at_us // 1_000_000, "unresolved", unsettled)
     db.execute(
         "UPDATE runs SET ended_us = ?, end_reason = ?, end_watermarks = ?, settled = settled + ? "
         "WHERE id = ?",
-        [at_us, reason, _watermarks(watermarks), len(missing), run],
+        [at_us, reason, _watermarks(watermarks), unsettled, run],
     )
-    return len(missing)
+    return unsettled
 
 
 def end_open_runs(db: Database, reason: str) -> dict[str, int]:
