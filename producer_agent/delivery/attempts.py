@@ -9,6 +9,7 @@ Lines as written by librdkafka 2.16 (``src/rdkafka_request.c``, ``src/rdkafka_pa
     MSGSET  … t [0]: MessageSet with 3 message(s) (MsgId 1, BaseSeq 0) encountered error:
             Broker: Not enough in-sync replicas (actions Retry,MsgNotPersisted)
     TIMEOUT … t [0]: timed out 3+0 message(s) (MsgId 1..3): message.timeout.ms exceeded
+    TIMEOUT … t: 3 message(s) timed out                    (they never had a partition)
     FAIL    … Connect to ipv4#127.0.0.1:9092 failed: Connection refused
 """
 
@@ -34,9 +35,16 @@ _MSGSET = re.compile(
     r"\(actions (?P<actions>[^)]*)\)"
 )
 _TIMEOUT = re.compile(
-    r"(?P<topic>\S+) \[(?P<partition>-?\d+)\]: timed out \d+\+\d+ message\(s\) "
-    r"\(MsgId (?P<first>\d+)\.\.(?P<last>\d+)\)"
+    r"(?P<topic>\S+) \[(?P<partition>-?\d+)\]: timed out (?P<sent>\d+)\+(?P<queued>\d+) "
+    r"message\(s\) \(MsgId (?P<first>\d+)\.\.(?P<last>\d+)\)"
 )
+_UNASSIGNED = re.compile(r"(?P<topic>[^\s:]+): (?P<n>\d+) message\(s\) timed out$")
+
+_NO_PARTITION = -1
+_NOT_TOLD = 0
+"""In place of a MsgId (they begin at 1): which message it is was not told."""
+_NEVER_ASSIGNED = -1
+"""In place of a MsgId: it timed out before the cluster told its topic's partitions."""
 
 KEPT_PER_PARTITION = 4096
 """Attempts remembered per partition: at a retry back-off of 100 ms, some 7 minutes of them."""
@@ -80,11 +88,13 @@ class AttemptSummary:
     """The last connection error while it waited, if it was never sent."""
     exact: bool
     """True: attempts of this very record; False: of its partition while it waited."""
+    forgotten: bool = False
+    """Attempts of that time were forgotten, and one of them may have been stored."""
 
     @property
     def stored(self) -> Stored | None:
         """May the record be stored, as far as the attempts tell; None where they don't."""
-        if any(cause.stored is Stored.MAYBE for cause in self.causes):
+        if self.forgotten or any(cause.stored is Stored.MAYBE for cause in self.causes):
             return Stored.MAYBE
         return Stored.NO if self.causes or self.never_sent else None
 
@@ -125,6 +135,8 @@ class AttemptLog:
         self._name = name
         self._attempts: dict[tuple[str, int], deque[Attempt]] = {}
         self._timed_out: dict[tuple[str, int], deque[int]] = {}
+        self._forgotten_us: dict[tuple[str, int], int] = {}
+        """When the newest attempt was made that may have been stored and is no longer kept."""
         self._connection_errors: deque[tuple[int, str]] = deque(maxlen=KEPT_CONNECTION_ERRORS)
 
     def log(self, level: int, _format: str, facility: str, _client: str, text: str) -> None:
@@ -153,14 +165,10 @@ class AttemptLog:
             timed_out: Its code is ``_MSG_TIMED_OUT``; such reports follow their ``TIMEOUT`` line
                 in order, which is how a record learns its number.
         """
-        place = (topic, -1 if partition is None else partition)
+        place = (topic, _NO_PARTITION if partition is None else partition)
         told = self._timed_out.get(place)
-        msgid = told.popleft() if timed_out and told else 0
-        attempts = [
-            attempt
-            for attempt in self._attempts.get(place, ())
-            if sent_us <= attempt.at_us <= settled_us
-        ]
+        msgid = told.popleft() if timed_out and told else _NOT_TOLD
+        attempts, forgotten = self._since(place, sent_us, settled_us)
         exact = msgid > 0 and all(attempt.first_msgid > 0 for attempt in attempts)
         if exact:
             attempts = [
@@ -168,7 +176,7 @@ class AttemptLog:
                 for attempt in attempts
                 if attempt.first_msgid <= msgid < attempt.first_msgid + attempt.messages
             ]
-        never_sent = not attempts and msgid > 0
+        never_sent = not attempts and not forgotten and msgid != _NOT_TOLD
         connection = None
         if never_sent:
             connection = next(
@@ -179,7 +187,31 @@ class AttemptLog:
                 ),
                 None,
             )
-        return AttemptSummary(_sum(attempts), never_sent, connection, exact)
+        return AttemptSummary(_sum(attempts), never_sent, connection, exact, forgotten)
+
+    def _since(
+        self, place: tuple[str, int], sent_us: int, settled_us: int
+    ) -> tuple[list[Attempt], bool]:
+        """Attempts on a place from ``sent_us`` to ``settled_us``, oldest first; and whether one
+        that may have been stored is forgotten. Without a partition: on any of the topic."""
+        topic, partition = place
+        places = (
+            [known for known in self._attempts if known[0] == topic]
+            if partition == _NO_PARTITION
+            else [place]
+        )
+        found: list[Attempt] = []
+        forgotten = False
+        for known in places:
+            of_place: list[Attempt] = []
+            for attempt in reversed(self._attempts.get(known, ())):
+                if attempt.at_us < sent_us:
+                    break
+                if attempt.at_us <= settled_us:
+                    of_place.append(attempt)
+            found += reversed(of_place)
+            forgotten = forgotten or self._forgotten_us.get(known, -1) >= sent_us
+        return found, forgotten
 
     def _attempt(self, text: str) -> None:
         match = _MSGSET.search(text)
@@ -190,21 +222,35 @@ class AttemptLog:
         actions = match["actions"]
         # "MsgPossiblyPersisted" or nothing said: the safe side is that it may be stored.
         stored = Stored.NO if "MsgNotPersisted" in actions else Stored.MAYBE
-        self._attempts.setdefault(place, deque(maxlen=KEPT_PER_PARTITION)).append(
+        kept = self._attempts.setdefault(place, deque())
+        kept.append(
             Attempt(
                 now_us(), _name_of(match["error"]), stored, int(match["msgid"]), int(match["n"])
             )
         )
+        if len(kept) > KEPT_PER_PARTITION:
+            oldest = kept.popleft()
+            if oldest.stored is Stored.MAYBE:
+                self._forgotten_us[place] = oldest.at_us
 
     def _timeout(self, text: str) -> None:
         match = _TIMEOUT.search(text)
-        if match is None:
-            log.warning("%s: a line of the attempt log was not understood: %s", self._name, text)
+        if match is not None:
+            first, last = int(match["first"]), int(match["last"])
+            n = int(match["sent"]) + int(match["queued"])
+            # A gap (those in flight between them) leaves open which numbers they have.
+            ids = range(first, last + 1) if last - first + 1 == n else [_NOT_TOLD] * n
+            self._timed_out.setdefault((match["topic"], int(match["partition"])), deque()).extend(
+                ids
+            )
             return
-        place = (match["topic"], int(match["partition"]))
-        self._timed_out.setdefault(place, deque()).extend(
-            range(int(match["first"]), int(match["last"]) + 1)
-        )
+        match = _UNASSIGNED.search(text)
+        if match is not None:
+            self._timed_out.setdefault((match["topic"], _NO_PARTITION), deque()).extend(
+                [_NEVER_ASSIGNED] * int(match["n"])
+            )
+            return
+        log.warning("%s: a line of the attempt log was not understood: %s", self._name, text)
 
 
 def _sum(attempts: list[Attempt]) -> tuple[AttemptCause, ...]:
