@@ -140,7 +140,7 @@ class DeadLetterConsumer:
             metadata = consumer.list_topics(topic, timeout=5.0).topics.get(topic)
             if metadata is None or metadata.error is not None or not metadata.partitions:
                 continue
-            topic_id = ids.get(topic, "")
+            topic_id = self._id_of(topic, ids.get(topic))
             stored = self._writer.call(
                 partial(
                     dead_letters.positions, cluster=self._cluster, topic=topic, topic_id=topic_id
@@ -159,6 +159,24 @@ class DeadLetterConsumer:
             )
         self._assigned = wanted
         self.behind = self._count_behind(consumer)
+
+    def _id_of(self, topic: str, told: str | None) -> str:
+        """The topic's id. A cluster that does not tell it just now has not made another topic:
+        taken for one, all its records would be stored a second time."""
+        known = self._ids.get(topic)
+        if known is None:
+            known = self._writer.call(
+                partial(dead_letters.latest_topic_id, cluster=self._cluster, topic=topic)
+            )
+        if told is None:
+            return known
+        if not known:
+            self._writer.call(
+                partial(
+                    dead_letters.adopt_topic_id, cluster=self._cluster, topic=topic, topic_id=told
+                )
+            )
+        return told
 
     def _count_behind(self, consumer: Consumer) -> int | None:
         total = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -58,6 +59,26 @@ def positions(db: Database, cluster: int, topic: str, topic_id: str) -> dict[int
     return dict(rows.fetchall())
 
 
+def latest_topic_id(db: Database, cluster: int, topic: str) -> str:
+    """The id under which the topic was last read; empty if none was ever told."""
+    row = db.execute(
+        "SELECT topic_id FROM dead_letters WHERE cluster = ? AND topic = ? "
+        "ORDER BY +id DESC LIMIT 1",
+        [cluster, topic],
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def adopt_topic_id(db: Database, cluster: int, topic: str, topic_id: str) -> None:
+    """The cluster tells the id of a topic that was read without one: what was read is its."""
+    for table in ("dead_letters", "dead_letter_positions"):
+        db.execute(
+            f"UPDATE OR IGNORE {table} SET topic_id = ? "
+            "WHERE cluster = ? AND topic = ? AND topic_id = ''",
+            [topic_id, cluster, topic],
+        )
+
+
 def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
     """Store what is not stored yet and move the positions on, in the caller's transaction.
 
@@ -69,7 +90,8 @@ def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
     """
     new = 0
     reached: dict[tuple[str, str, int], int] = {}
-    for letter in letters:
+    for told in letters:
+        letter = _storable(told)
         place = (letter.topic, letter.topic_id, letter.partition)
         reached[place] = max(reached.get(place, 0), letter.offset + 1)
         if _is_repeat(db, letter):
@@ -132,15 +154,15 @@ def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
         "original_offset": letter.original_offset,
         "original_timestamp_ms": letter.original_timestamp_ms,
         "original_key_text": _text(letter.original_key),
-        "error_class": _clean(letter.error_class),
+        "error_class": letter.error_class,
         "error_code": letter.error_code,
-        "error_message": _clean(letter.error_message),
+        "error_message": letter.error_message,
         "may_be_stored": letter.may_be_stored,
-        "profile": _clean(letter.profile),
-        "run_uuid": _clean(letter.run_uuid),
+        "profile": letter.profile,
+        "run_uuid": letter.run_uuid,
         "sequence": letter.sequence,
-        "letter_id": _clean(letter.letter_id),
-        "replay_id": _clean(letter.replay_id),
+        "letter_id": letter.letter_id,
+        "replay_id": letter.replay_id,
         "cause": cause,
         "stored_us": at_us,
     }
@@ -157,6 +179,19 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")[:LIST_TEXT]
 
 
-def _clean(text: str | None) -> str | None:
-    """Lone surrogates, which JSON can smuggle in, cannot be written as UTF-8."""
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+def _storable(letter: Letter) -> Letter:
+    """The letter with text that can be written as UTF-8: JSON can smuggle lone surrogates in."""
+    broken: dict[str, Any] = {
+        field.name: value.encode("utf-8", "replace").decode("utf-8")
+        for field in fields(letter)
+        if isinstance(value := getattr(letter, field.name), str) and not _is_utf8(value)
+    }
+    return replace(letter, **broken) if broken else letter
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

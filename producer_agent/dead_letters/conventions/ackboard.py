@@ -9,7 +9,6 @@ from typing import Any
 
 from producer_agent.dead_letters.conventions.record import Decoded, Headers, RawRecord
 from producer_agent.delivery.errors import TABLE
-from producer_agent.store.headers import headers_from_json
 
 NAME = "ackboard"
 BARE = "envelope"
@@ -20,7 +19,14 @@ _FIVE = ("original_topic", "original_value", "error")
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the envelope in the record's value; None if there is none."""
-    body = _object(record.value)
+    try:
+        return _read(_object(record.value))
+    except RecursionError:
+        # Nested so deeply that what could be parsed cannot be written again.
+        return None
+
+
+def _read(body: dict[str, Any] | None) -> Decoded | None:
     if body is None or not all(name in body for name in _FIVE):
         return None
     topic = body["original_topic"]
@@ -38,7 +44,7 @@ def decode(record: RawRecord) -> Decoded | None:
         "original_timestamp_ms": None if sent_us is None else sent_us // 1000,
         "original_key": _bytes(body, "original_key"),
         "original_value": _bytes(body, "original_value"),
-        "original_headers": _headers(body.get("original_headers")),
+        "original_headers": _headers(body.get("original_headers"), encoded=ours),
         "error_class": _text(body.get("error_name")) or _name_of(code),
         "error_code": code,
         "error_message": _text(error) if isinstance(error, str) else _json(error),
@@ -101,26 +107,28 @@ def _bytes(body: dict[str, Any], name: str) -> bytes | None:
     return value.encode(errors="surrogatepass")
 
 
-def _headers(value: Any) -> Headers:
-    if isinstance(value, dict):
-        return tuple(
-            (str(name), None if item is None else str(item).encode(errors="surrogatepass"))
-            for name, item in value.items()
-        )
+def _headers(value: Any, *, encoded: bool) -> Headers:
+    """Headers as pairs or as an object; their values are base64 in our own envelope, else text."""
+    pairs = value.items() if isinstance(value, dict) else value
     try:
-        return tuple(
-            (str(name), item if item is None or isinstance(item, bytes) else item.encode())
-            for name, item in headers_from_json(json.dumps(value))
-        )
+        return tuple((str(name), _header_value(item, encoded=encoded)) for name, item in pairs)
     except (TypeError, ValueError):
         return ()
+
+
+def _header_value(value: Any, *, encoded: bool) -> bytes | None:
+    if value is None:
+        return None
+    if encoded:
+        return base64.b64decode(value, validate=True)
+    return (value if isinstance(value, str) else _json(value)).encode(errors="surrogatepass")
 
 
 def _whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 20:
-        value = int(value)
+    if isinstance(value, str) and len(value) < 20:
+        value = int(value) if value.removeprefix("-").isdecimal() else None
     # SQLite holds 64 bits; a larger number is no offset, time or code of Kafka's.
     return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
