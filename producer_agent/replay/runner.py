@@ -99,6 +99,12 @@ class ReplayRunner:
                 row, replay_id, original = self._intend(dead_letter, command)
             except Refused as refusal:
                 outcomes[dead_letter] = Outcome(dead_letter, "refused", str(refusal))
+            except Exception as error:
+                # One record that cannot be read must not leave the others' intents unsent.
+                log.exception("replay: dead letter %d", dead_letter)
+                outcomes[dead_letter] = Outcome(
+                    dead_letter, "refused", f"It could not be prepared: {error}"
+                )
             else:
                 intents.append((row, replay_id, dead_letter, original))
         if intents:
@@ -144,10 +150,10 @@ class ReplayRunner:
             for row, _, dead_letter, _ in intents:
                 settled[row] = ReplayOutcome(row, dead_letter, "failed", reason, None, None)
         else:
-            for row, replay_id, dead_letter, original in intents:
-                self._produce(producer, row, replay_id, dead_letter, original, settled)
-            deadline = time.monotonic() + DELIVERY_TIMEOUT_MS / 1000 + 5
             try:
+                for row, replay_id, dead_letter, original in intents:
+                    self._produce(producer, row, replay_id, dead_letter, original, settled)
+                deadline = time.monotonic() + DELIVERY_TIMEOUT_MS / 1000 + 5
                 while len(settled) < len(intents) and time.monotonic() < deadline:
                     producer.poll(0.1)
             except (KafkaException, SystemError) as error:
@@ -199,6 +205,10 @@ class ReplayRunner:
                 producer.poll(0.1)
             except KafkaException as error:
                 settled[row] = _failure(row, dead_letter, error.args[0])
+                return
+            except (TypeError, ValueError) as error:
+                # A topic or header name that is no UTF-8, say: nothing was handed over.
+                settled[row] = ReplayOutcome(row, dead_letter, "failed", str(error), None, None)
                 return
 
 
