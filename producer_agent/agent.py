@@ -136,7 +136,10 @@ class Agent:
             log.info("command %d (%s) failed", command.id, command.kind, exc_info=error)
             state, result = "failed", {"error": str(error) or type(error).__name__}
         log.info("command %d: %s asked for %s: %s", command.id, command.who, command.kind, state)
-        self._tell()
+        try:
+            self._tell()
+        except (StoreError, TimeoutError) as error:
+            log.error("the facts could not be written: %s", error)
         self._writer.submit(
             partial(commands.settle, command=command.id, state=state, result=result), must=True
         )
@@ -179,7 +182,13 @@ class Agent:
         if self._flows is None and not self._stop.is_set():
             flows = Flows(self._cluster, cluster_id, self._writer, self._settings)
             self._flows = flows
-            flows.start()
+            try:
+                flows.start()
+            except BaseException:
+                # Half started it would be taken for running: the next look begins anew.
+                self._flows = None
+                flows.close("it could not be started")
+                raise
             self._state = "running"
 
     def _beat(self) -> None:

@@ -75,6 +75,12 @@ class Flows:
                 min(2, factor),
             )
         )
+        if self._cluster.kind == "embedded":
+            again = self._writer.call(
+                partial(outbox.publish_again, topic=self._settings.dead_letter_topic)
+            )
+            if again:
+                log.warning("%d dead letters went down with the last embedded cluster", again)
         self.publisher.start()
         self.consumer.start()
         for row in self._writer.call(profiles.all_profiles):

@@ -89,6 +89,24 @@ def published(db: Database, places: Sequence[tuple[int, str, str | None]]) -> No
     )
 
 
+def publish_again(db: Database, topic: str) -> int:
+    """Unmark what was published to ``topic`` on a cluster that is gone, and never read back.
+
+    An embedded cluster forgets its records as its agent ends, those included that the consumer
+    had not stored yet. Returns how many there were.
+    """
+    cursor = db.execute(
+        """
+        UPDATE outbox SET published_us = NULL, published_to = NULL, refusal = NULL
+         WHERE published_us IS NOT NULL AND substr(published_to, 1, length(?)) = ? AND NOT EXISTS (
+               SELECT 1 FROM dead_letters d JOIN runs r ON r.id = outbox.run
+                WHERE d.letter_id = r.uuid || ':' || outbox.sequence)
+        """,
+        [f"{topic}[", f"{topic}["],
+    )
+    return int(cursor.rowcount)
+
+
 def value_of(db: Database, run_uuid: str, sequence: int) -> bytes | None:
     """The value that a too large dead letter left behind here, while the row is kept."""
     row = db.execute(
