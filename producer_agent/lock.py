@@ -6,10 +6,13 @@ import fcntl
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+
+PATIENCE_S = 0.3
 
 
 class AgentRunning(Exception):
@@ -44,16 +47,14 @@ class AgentLock:
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(file):
             file.close()
             holder = holder_of(self._db)
             who = f"pid {holder.pid} on {holder.host}" if holder else "another process"
             raise AgentRunning(
                 f"An agent already serves {self._db} ({who}). Use it (the dashboard and the "
                 f"commands find it by the database), stop it, or set ACKBOARD_DB to another file."
-            ) from None
+            )
         file.seek(0)
         file.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
@@ -71,6 +72,19 @@ class AgentLock:
             # The file stays: deleting it would let two agents lock two files of one name.
             self._file.close()
             self._file = None
+
+
+def _taken(file: IO[str]) -> bool:
+    """Whether the exclusive lock was got; :func:`is_held` of somebody holds it for an instant."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
 
 
 def is_held(db: Path) -> bool:

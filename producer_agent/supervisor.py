@@ -80,7 +80,7 @@ class Supervisor:
         backoff_s = FIRST_BACKOFF_S
         joined = False
         while not self._stop.is_set():
-            if is_held(self._db):
+            if _is_served(self._db):
                 if not joined:
                     log.info("joining the agent that serves %s: %s", self._db, holder_of(self._db))
                 joined = True
@@ -105,6 +105,15 @@ class Supervisor:
             )
             self._stop.wait(backoff_s)
             backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
+
+
+def _is_served(db: Path) -> bool:
+    try:
+        return is_held(db)
+    except OSError as error:
+        # A folder that may not be read, say: the agent that is started will say so in full.
+        log.error("the lock of %s cannot be looked at: %s", db, error)
+        return False
 
 
 def _environment() -> dict[str, str]:
