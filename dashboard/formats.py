@@ -19,6 +19,14 @@ ACKS_LEVELS = ("all", "1", "0")
 """In the order in which they are shown everywhere."""
 
 
+_WORD_JOINER = "\u2060"
+
+_REPLACED_AFTER_PARSING = re.compile(
+    r"(?<=[:@])(?=[\w+/-])|(?<=[-<>=~])(?=[-<>=~])|(?<=www)(?=\.)", re.IGNORECASE
+)
+"""Places within what GFM's autolinks, remark-emoji and Streamlit look for in parsed text."""
+
+
 def count(n: int) -> str:
     """``1,234``; from ten thousand millions on ``12.3 G``."""
     if n < 10_000_000:
@@ -58,7 +66,8 @@ def one_in(part: int, whole: int) -> str:
     if part >= whole:
         return "all"
     per = whole / part
-    return f"1 in {count(round(per))}" if per >= 1.5 else f"{math.floor(100 / per)} in 100"
+    # "1 in 2" would be a coarse word for two in three.
+    return f"1 in {count(round(per))}" if per >= 4.5 else f"{part * 100 // whole} in 100"
 
 
 def times(factor: float) -> str:
@@ -148,11 +157,13 @@ def visible(text: str) -> str:
 def escape_markdown(text: str) -> str:
     """Foreign text for a place that reads Markdown: it shows as it is, on one line.
 
-    Beside Markdown's own signs this defuses what Streamlit adds after parsing, which no
-    backslash stops: ``:red[…]``, ``:material/…:``, emoji codes and bare addresses.
+    Bare addresses, emoji codes, ``:material/…:`` and arrows are replaced in the text *after*
+    Markdown was parsed, where no backslash helps: a word joiner, which is not seen, breaks them.
+    Where people will copy the text, use ``st.code`` or :func:`code_span` instead.
     """
     one_line = re.sub(r"\s+", " ", visible(text))
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", one_line)
+    broken = _REPLACED_AFTER_PARSING.sub(_WORD_JOINER, one_line)
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", broken)
 
 
 def code_span(text: str) -> str:

@@ -24,7 +24,7 @@ SECTIONS = {
 
 st.set_page_config(
     page_title="Ackboard",
-    page_icon=":material/mark_email_read:",
+    page_icon=str(Path(__file__).parent / "icon.svg"),
     layout="wide",
     initial_sidebar_state=220,
 )

@@ -117,9 +117,11 @@ def incidents(levels: Sequence[LevelSummary]) -> list[str]:
     return said
 
 
-def dead_letters_link(cause: str, topic: str | None = None) -> str:
+def dead_letters_link(cause: CauseSummary) -> str:
     """The triage page, filtered; relative, so that it holds under any base path."""
-    query = {"cause": cause} | ({} if topic is None else {"topic": topic})
+    query = {"topic": cause.topic}
+    if cause.letters_title is not None:
+        query["cause"] = cause.letters_title
     return f"dead_letters?{urlencode(query)}"
 
 
@@ -196,7 +198,7 @@ def _burning(
         text += f": {escape_markdown(words)}. " if words else ". "
         known = BY_NAME.get(top.cause)
         text += f"{escape_markdown(known.mend)} " if known is not None else ""
-        text += f"[Triage them]({dead_letters_link(top.cause)})"
+        text += f"[Triage them]({dead_letters_link(top)})"
     else:
         text += "."
     others = ", ".join(escape_markdown(profile.profile) for profile in burning[1:])
@@ -253,8 +255,9 @@ def _healthy(
         if failed
         else f"No confirmed event failed in the last {range_words}"
     )
-    if failed and causes:
-        top = causes[0]
+    names = {profile.profile for level in confirmed for profile in level.profiles}
+    top = next((c for c in causes if c.outcome == "failed" and names & set(c.profiles)), None)
+    if failed and top is not None:
         text += f", most often {code_span(top.cause)}"
     running = len(now.runs)
     with_objective = any(level.tightest_objective is not None for level in confirmed)

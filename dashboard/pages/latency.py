@@ -62,7 +62,7 @@ def _draw() -> None:
     with grid.cell():
         st.subheader("Share acknowledged within a time", anchor=False)
         st.plotly_chart(
-            charts.ecdf(measured, dark=context.is_dark()),
+            charts.ecdf(_ordered(measured), dark=context.is_dark()),
             key="ecdf",
             config=charts.CONFIG,
             alt="Cumulative distribution of acknowledgement latency, log time axis",
@@ -140,10 +140,10 @@ def _table(title: str, found: Sequence[Distribution], metric: Metric) -> None:
     st.dataframe(
         rows,
         column_config={
-            name: st.column_config.TextColumn(width=75, alignment="right")
+            name: st.column_config.TextColumn(width=70, alignment="right")
             for name in (*QUANTILE_NAMES, "largest", "events", "failed")
         }
-        | {"": st.column_config.TextColumn(width="medium", pinned=True)},
+        | {"": st.column_config.TextColumn(width=135, pinned=True)},
         hide_index=True,
         key=f"table-{metric}",
         alt=f"{title}: percentiles",

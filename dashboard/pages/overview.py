@@ -40,9 +40,9 @@ def _draw() -> None:
         return
     _cards(found, _unresolved(now, left_open, now_us), window)
     _charts(found, window)
-    with st.container(key="incidents"):
-        said = verdict.incidents(found)
-        if said:
+    said = verdict.incidents(found)
+    if said:
+        with st.container(key="incidents"):
             st.subheader("Worth knowing", anchor=False)
             st.markdown("\n".join(f"- {words}" for words in said))
     _causes(failing, chosen, now_us)
@@ -95,10 +95,8 @@ def _card(level: LevelSummary, unresolved: int, window: Window) -> None:
             f"Rejected and unresolved events are counted apart.",
         )
     for profile in level.profiles:
-        words = verdict.objective_words(profile)
-        if len(level.profiles) > 1:
-            words = f"{profile.profile}: {words}"
-        st.caption(escape_markdown(words))
+        whose = "" if len(level.profiles) == 1 else f"{escape_markdown(profile.profile)}: "
+        st.caption(f"{whose}{verdict.objective_words(profile)}")
     st.plotly_chart(
         charts.traffic(level, window, context.zone(), dark=context.is_dark()),
         key=f"traffic-{level.acks}",
@@ -153,7 +151,7 @@ def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
                 "Cause": visible(cause.cause),
                 "Events": cause.events,
                 "Last": ago(cause.last_seen_us, now_us),
-                "Triage": verdict.dead_letters_link(cause.cause),
+                "Triage": verdict.dead_letters_link(cause),
                 "Means": verdict.meaning(cause.cause) or NOTHING,
                 "Topic": visible(cause.topic),
                 "Trend": list(cause.trend),
@@ -168,9 +166,9 @@ def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
             "Triage": st.column_config.LinkColumn(
                 width=55, display_text="open", help="These in Dead letters"
             ),
-            "Means": st.column_config.TextColumn(width=250),
-            "Topic": st.column_config.TextColumn(width=120),
-            "Trend": st.column_config.BarChartColumn(width=100, y_min=0),
+            "Means": st.column_config.TextColumn(width=235),
+            "Topic": st.column_config.TextColumn(width=150),
+            "Trend": st.column_config.BarChartColumn(width=95, y_min=0),
         },
         hide_index=True,
         key="causes",

@@ -148,6 +148,8 @@ class CauseSummary:
     """To the second while fine rollups are kept, then to the bucket."""
     trend: tuple[int, ...]
     """Events in :data:`TREND_POINTS` equal parts of the window."""
+    letters_title: str | None
+    """Title of the one cause that its dead letters are grouped under, if there is just one."""
 
 
 def levels(db: Database, window: Window, now_us: int) -> list[LevelSummary]:
@@ -201,6 +203,7 @@ def causes(db: Database, window: Window, limit: int = 20) -> list[CauseSummary]:
             [window.start_s, window.end_s],
         )
     }
+    titles = _letter_titles(db) if parts else {}
     found = []
     for key, rows in parts.items():
         trend = [0] * TREND_POINTS
@@ -215,9 +218,21 @@ def causes(db: Database, window: Window, limit: int = 20) -> list[CauseSummary]:
                 events=sum(n for _, n, _ in rows),
                 last_seen_us=last_s * 1_000_000,
                 trend=tuple(trend),
+                letters_title=titles.get(key[0]),
             )
         )
     return sorted(found, key=lambda cause: (-cause.events, cause.cause, cause.topic))[:limit]
+
+
+def _letter_titles(db: Database) -> dict[str, str]:
+    """``{error name: title}`` of dead letters' causes, where the name has one title only.
+
+    A title is the error's name and its masked message (``dead_letters/fingerprint.py``).
+    """
+    titles: dict[str, list[str]] = defaultdict(list)
+    for (title,) in db.execute("SELECT title FROM causes ORDER BY last_seen_us DESC LIMIT 1000"):
+        titles[title.partition(":")[0]].append(title)
+    return {name: found[0] for name, found in titles.items() if len(found) == 1}
 
 
 def _level(
