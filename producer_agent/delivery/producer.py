@@ -68,6 +68,7 @@ class RecordingProducer:
         happens becomes its outcome."""
         self._stop = threading.Event()
         self._draining = threading.Event()
+        self._warn_again_s = 0.0
         self._thread = threading.Thread(target=self._poll, name=f"poll-{name}", daemon=True)
         self._thread.start()
 
