@@ -54,8 +54,7 @@ def as_json(payload: bytes) -> str | None:
         json.loads(text)
     except (ValueError, RecursionError):
         return None
-    # A spelt-out character within a string is still the same JSON; there is none outside.
-    return visible(_indented(text))
+    return "".join(_visible_in_json(character) for character in _indented(text))
 
 
 def hex_dump(payload: bytes) -> str:
@@ -119,6 +118,13 @@ def _show_json(payload: bytes, pretty: str | None) -> None:
 def _cut(size: int, shown: int) -> None:
     if size > shown:
         st.caption(f"The first {shown:,} of {size:,} bytes. The download has all of them.")
+
+
+def _visible_in_json(character: str) -> str:
+    """Spelt out as JSON spells it, so that the same string is meant; white space is ours."""
+    if visible(character) == character:
+        return character
+    return f"\\u{ord(character):04x}" if character <= "\uffff" else json.dumps(character)[1:-1]
 
 
 def _indented(text: str) -> str:

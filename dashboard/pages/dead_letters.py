@@ -210,7 +210,7 @@ else:
     bar = st.container()
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
-        at = min(st.pagination(pages, key="page", bind="query-params"), pages) if pages > 1 else 1
+        at = min(st.pagination(pages, key="list_page", bind="query-params"), pages) if pages > 1 else 1
         first = (at - 1) * ROWS_PER_PAGE
         st.caption(
             f"{count(first + 1)}–{count(min(first + ROWS_PER_PAGE, total))} of {count(total)}, "
