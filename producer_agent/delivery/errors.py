@@ -431,10 +431,11 @@ def _rows() -> list[ErrorFact]:
         row(
             e._STATE,
             "_STATE",
-            "produced outside a transaction",
+            "produced while no transaction was open",
             once,
             no,
-            "A bug in the caller: begin a transaction first.",
+            "Its transaction had failed and was about to be aborted: replay. Where that happens "
+            "to every event, the caller begins none.",
         ),
     ]
 

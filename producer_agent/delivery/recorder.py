@@ -76,6 +76,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._flushed_s = time.monotonic()
         self._last: Future[None] | None = None
+        self.failed_reports = 0
+        """Reports of a failure so far: within a transaction, the first makes an abort due."""
         self.accepted = 0
         """Sequences below this were handed to ``produce()``."""
         self.holding = False
@@ -269,6 +271,7 @@ class Recorder:
         error: KafkaError,
         message: Message,
     ) -> None:
+        self.failed_reports += 1
         try:
             self._add(self._judge(sequence, sent_us, event, error, message))
         except Exception as broken:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Producer
 
 from producer_agent.delivery.attempts import AttemptLog
 from producer_agent.delivery.events import Event, EventSource
@@ -30,6 +30,9 @@ LONGEST_SLEEP_S = 0.1
 
 SETTLE_S = 10.0
 """How long a stopped run waits for outstanding reports before it calls them unresolved."""
+
+COMMIT_S = 30.0
+"""How long a transaction may take to commit."""
 
 Watermarks = Mapping[int, tuple[int, int]]
 
@@ -234,18 +237,19 @@ class ProducerRun:
         client.init_transactions(30.0)
         client.begin_transaction()
         commit_s = time.monotonic() + period_s
+        failed_before = recorder.failed_reports
 
         def send(sequence: int, event: Event, sent_us: int) -> None:
             opened[sequence] = (event, sent_us)
             self._producer.send(sequence, event, sent_us)
 
         def commit() -> None:
-            nonlocal commit_s
+            nonlocal commit_s, failed_before
             commit_s = time.monotonic() + period_s
             if not opened:
                 return
             try:
-                client.commit_transaction(30.0)
+                _commit(client)
                 recorder.commit()
             except KafkaException as error:
                 kafka_error = error.args[0]
@@ -257,10 +261,12 @@ class ProducerRun:
                     event, sent_us = opened[sequence]
                     recorder.aborted(sequence, sent_us, event, kafka_error.str())
             opened.clear()
+            failed_before = recorder.failed_reports
             client.begin_transaction()
 
         def between() -> None:
-            if time.monotonic() >= commit_s:
+            # Once an event has failed, librdkafka refuses every further one until the abort.
+            if time.monotonic() >= commit_s or recorder.failed_reports != failed_before:
                 commit()
 
         try:
@@ -287,3 +293,20 @@ class ProducerRun:
             unresolved.result(30.0)
         except TimeoutError:
             log.error("%s: its end is not recorded yet", self.profile.name)
+
+
+def _commit(client: Producer) -> None:
+    """Commit, and go on committing where librdkafka says that this may be asked again: after a
+    time-out the transaction may be committed already, and an abort would be refused.
+
+    Raises:
+        KafkaException: it must be aborted, or the client is dead, or 30 s have passed.
+    """
+    deadline = time.monotonic() + COMMIT_S
+    while True:
+        try:
+            client.commit_transaction(COMMIT_S / 3)
+            return
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() >= deadline:
+                raise

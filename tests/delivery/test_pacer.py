@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +51,7 @@ def test_a_stall_is_caught_up_in_ticks_and_told_as_delay() -> None:
     delays = list(tick.delays_us())
     assert sum(events for _, events in delays) == tick.events
     assert delays[0][0] > 4.8e6
-    assert all(later < earlier for (earlier, _), (later, _) in zip(delays, delays[1:]))  # noqa: B905
+    assert all(later < earlier for (earlier, _), (later, _) in itertools.pairwise(delays))
     assert pacer.wait_s(5.0) == 0.0
     assert pacer.take(5.0).events == MOST_PER_TICK
 

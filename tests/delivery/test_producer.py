@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,9 +28,9 @@ def run(writer: Writer) -> RunRow:
 
 
 @pytest.fixture
-def cluster(own_cluster: EmbeddedCluster) -> Iterator[EmbeddedCluster]:
+def cluster(own_cluster: EmbeddedCluster) -> EmbeddedCluster:
     own_cluster.create_topic("orders", partitions=1)
-    yield own_cluster
+    return own_cluster
 
 
 def make(
