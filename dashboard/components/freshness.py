@@ -21,7 +21,8 @@ def toggle() -> None:
         value=True,
         key=_LIVE,
         persist_state="session",
-        help=f"Redraws the page every {REFRESH_S:g} s. Switch it off to read in peace.",
+        help=f"Figures are read anew every {REFRESH_S:g} s; charts every 10 s, or every minute "
+        "from 1 h on. Switch it off to read in peace.",
     )
 
 

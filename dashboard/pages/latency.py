@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import charts, context
-from dashboard.components import freshness, time_range
+from dashboard.components import freshness, steady, time_range
 from dashboard.formats import ACKS_LEVELS, count, escape_markdown, latency, visible
 from producer_agent.store.queries.latency import (
     By,
@@ -61,10 +61,11 @@ def _draw() -> None:
     grid = st.grid(2, min_column_width=340, key="charts")
     with grid.cell():
         st.subheader("Share acknowledged within a time", anchor=False)
-        st.plotly_chart(
-            charts.ecdf(_ordered(measured), dark=context.is_dark()),
-            key="ecdf",
-            config=charts.CONFIG,
+        steady.chart(
+            "ecdf",
+            window,
+            tuple(one.name for one in measured),
+            lambda: charts.ecdf(_ordered(measured), dark=context.is_dark()),
             alt="Cumulative distribution of acknowledgement latency, log time axis",
         )
     with grid.cell():
@@ -107,14 +108,16 @@ def _heat(measured: Sequence[Distribution], window: Window) -> None:
     def query(db: Database) -> HeatMap | None:
         return heat_map(db, window, acks)
 
-    found = context.read(query)
-    if found is None:
+    if acks not in present:
         st.caption(f"No acknowledgement under acks={acks} in this time.")
         return
-    st.plotly_chart(
-        charts.heat(found, acks, window, context.zone(), dark=context.is_dark()),
-        key="heat-map",
-        config=charts.CONFIG,
+    steady.chart(
+        "heat-map",
+        window,
+        acks,
+        lambda: charts.heat(
+            context.read(query), acks, window, context.zone(), dark=context.is_dark()
+        ),
         alt=f"How many events took how long over time, acks={acks}",
     )
 

@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import charts, context, verdict
-from dashboard.components import freshness, notices, time_range
+from dashboard.components import freshness, notices, steady, time_range
 from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
 from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs
 from producer_agent.store.queries.watch import CauseSummary, LevelSummary, causes, levels
@@ -97,9 +97,11 @@ def _card(level: LevelSummary, unresolved: int, window: Window) -> None:
     for profile in level.profiles:
         whose = "" if len(level.profiles) == 1 else f"{escape_markdown(profile.profile)}: "
         st.caption(f"{whose}{verdict.objective_words(profile)}")
-    st.plotly_chart(
-        charts.traffic(level, window, context.zone(), dark=context.is_dark()),
-        key=f"traffic-{level.acks}",
+    steady.chart(
+        f"traffic-{level.acks}",
+        window,
+        level.acks,
+        lambda: charts.traffic(level, window, context.zone(), dark=context.is_dark()),
         config=charts.STILL,
         alt=f"Events a second over time, acks={level.acks}",
     )
@@ -118,24 +120,27 @@ def _card(level: LevelSummary, unresolved: int, window: Window) -> None:
 
 def _charts(found: Sequence[LevelSummary], window: Window) -> None:
     zone, dark = context.zone(), context.is_dark()
+    levels_shown = tuple(level.acks for level in found)
     grid = st.grid(2, min_column_width=340, key="charts")
     with grid.cell():
         st.subheader("Delivered, share of reports", anchor=False)
         if any(level.acks != "0" for level in found):
-            st.plotly_chart(
-                charts.success(found, window, zone, dark=dark),
-                key="success",
-                config=charts.CONFIG,
+            steady.chart(
+                "success",
+                window,
+                levels_shown,
+                lambda: charts.success(found, window, zone, dark=dark),
                 alt="Share of reports that say delivered, over time, for each acks level",
             )
         else:
             st.caption("Only acks=0 was in use: nothing proves a delivery, so there is no share.")
     with grid.cell():
         st.subheader("Acknowledgement latency, p99 and p50 (dotted)", anchor=False)
-        st.plotly_chart(
-            charts.ack_latency(found, window, zone, dark=dark),
-            key="latency",
-            config=charts.CONFIG,
+        steady.chart(
+            "latency",
+            window,
+            levels_shown,
+            lambda: charts.ack_latency(found, window, zone, dark=dark),
             alt="99th percentile of the acknowledgement latency over time, for each acks level",
         )
 

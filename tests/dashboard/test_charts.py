@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import charts
+from dashboard.chart_parts import COLORS, log_ticks, spread
 from producer_agent.store.queries.latency import Distribution, HeatMap
 from producer_agent.store.queries.watch import Counts, LevelSummary, ProfileSummary
 from producer_agent.store.queries.windows import Window
@@ -49,9 +50,9 @@ def test_one_colour_an_acks_level_in_every_figure() -> None:
         ):
             for trace in figure.data:
                 acks = trace.name.removeprefix("acks=").split()[0]
-                assert trace.line.color == charts.COLORS[dark][acks]
+                assert trace.line.color == COLORS[dark][acks]
         sparkline = charts.traffic(level("1"), WINDOW, UTC, dark=dark)
-        assert sparkline.data[0].line.color == charts.COLORS[dark]["1"]
+        assert sparkline.data[0].line.color == COLORS[dark]["1"]
 
 
 def test_acks_0_is_not_in_the_chart_of_shares_delivered() -> None:
@@ -93,7 +94,7 @@ def test_a_line_is_labelled_at_its_last_value_beside_the_plot() -> None:
 
 @given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=6))
 def test_labels_are_moved_apart_and_never_above_the_plot(heights: list[float]) -> None:
-    placed = charts.spread(heights, 0.1)
+    placed = spread(heights, 0.1)
     assert max(placed) <= 1.0
     ordered = sorted(placed)
     assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(ordered))
@@ -103,7 +104,7 @@ def test_labels_are_moved_apart_and_never_above_the_plot(heights: list[float]) -
 
 @given(st.floats(1, 6), st.floats(0.7, 6))
 def test_log_ticks_are_only_1_2_and_5_within_the_axis(low: float, length: float) -> None:
-    ticks = charts.log_ticks(low, low + length)
+    ticks = log_ticks(low, low + length)
     assert len(ticks) >= 2 or length < 1
     for tick in ticks:
         leading = tick / 10 ** math.floor(math.log10(tick * 1.0000001))
