@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import streamlit as st
@@ -13,7 +14,7 @@ from dashboard.components.dead_letter_filters import STATUS_WORDS
 from dashboard.components.payload import as_text, show_payload
 from dashboard.formats import NOTHING, code_span, escape_markdown, visible
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode
-from producer_agent.delivery.errors import BY_NAME
+from producer_agent.delivery.errors import BY_NAME, Retried
 from producer_agent.store.clock import now_us
 from producer_agent.store.queries import dead_letters as letters
 from producer_agent.store.queries.dead_letters import Letter, ReplayRow
@@ -22,6 +23,14 @@ PARAMETER: Final = "letter"
 """In the URL: the id of the letter whose drawer is open."""
 
 _WIDTH_PX: Final = 720
+
+_RETRIED: Final[Mapping[Retried, str]] = MappingProxyType(
+    {
+        Retried.YES: "yes",
+        Retried.NO: "no",
+        Retried.ENDED: "until its time ran out or they were dropped",
+    }
+)
 
 
 def open_from_url() -> None:
@@ -206,8 +215,8 @@ def _header_table(headers: Sequence[tuple[str, bytes | None]]) -> None:
         {
             "Header": [visible(name) for name, _ in headers],
             "Value": ["null" if value is None else as_text(value).text for _, value in headers],
+            "Bytes": ["" if value is None else f"{len(value):,}" for _, value in headers],
             "Hex": ["" if value is None else value[:64].hex(" ") for _, value in headers],
-            "Bytes": [None if value is None else len(value) for _, value in headers],
         },
         hide_index=True,
         height="content",
@@ -219,7 +228,7 @@ def _error(letter: Letter, decoded: Decoded) -> None:
     if fact:
         st.markdown(
             f"{code_span(fact.name)} ({fact.code}): {escape_markdown(fact.meaning)}.  \n"
-            f"Retried by librdkafka: **{fact.retried}** · stored: **{fact.stored}** · "
+            f"Retried by librdkafka: **{_RETRIED[fact.retried]}** · stored: **{fact.stored}** · "
             f"same record again: **{'may pass' if fact.replay_unchanged else 'will be refused'}**"
         )
     st.caption("As it was reported")
@@ -292,7 +301,7 @@ def _origin(letter: Letter, decoded: Decoded) -> None:
         "Cluster": f"{letter.cluster_kind}, id {letter.cluster_id}",
         "Came back from replay": letter.replay_id or "no",
     }
-    st.table({"": list(rows), " ": [escape_markdown(value) for value in rows.values()]})
+    st.table({"What": list(rows), "Value": [escape_markdown(value) for value in rows.values()]})
     if decoded.fields:
         st.caption("Where each field was read from")
         st.dataframe(

@@ -17,11 +17,12 @@ def effective_settings(
     """
     wanted, now = saved.librdkafka(), running.librdkafka() if running is not None else {}
     names = sorted({*wanted, *now})
+    differs = running is not None and now != wanted
     columns = {
         "Property": [visible(name) for name in names],
-        "Saved" if running else "Value": [_value(wanted.get(name)) for name in names],
+        "Saved" if differs else "Value": [_value(wanted.get(name)) for name in names],
     }
-    if running is not None and now != wanted:
+    if differs:
         columns["Running now"] = [_value(now.get(name)) for name in names]
         columns["Differs"] = ["yes" if wanted.get(n) != now.get(n) else "" for n in names]
     st.dataframe(columns, hide_index=True, height="content", key=key)

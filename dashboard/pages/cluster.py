@@ -26,15 +26,22 @@ KINDS = {
 
 def draw() -> None:
     """Everything about the cluster, worst first."""
-    cluster, known_faults, profiles = context.read(_facts)
-    if cluster is None:
+    cluster, known_faults, running = context.read(_facts)
+    if cluster is not None:
+        whole(cluster.body, known_faults, running)
+    else:
         st.info(
             "No cluster was seen yet. The agent looks at it every few seconds once it runs: "
             "`make run`, or `python -m producer_agent serve`.",
             icon=":material/lan:",
         )
-        return
-    body = cluster.body
+    housekeeping()
+
+
+def whole(
+    body: Mapping[str, Any], known_faults: Mapping[str, Any] | None, running: Sequence[str]
+) -> None:
+    """The cluster: the answer, then its evidence, then the faults."""
     topics = judged(body["topics"])
     answer(body, topics)
     connection(body)
@@ -42,7 +49,7 @@ def draw() -> None:
     topic_table(topics)
     if body["kind"] == "embedded" or known_faults is not None:
         st.subheader("Faults", anchor=False)
-        faults.show_faults(known_faults, _fault_topics(topics, profiles), now_us())
+        faults.show_faults(known_faults, _fault_topics(topics, running), now_us())
 
 
 def answer(body: Mapping[str, Any], topics: Sequence[TopicHealth]) -> None:
@@ -263,4 +270,3 @@ def _ids(brokers: Sequence[int]) -> str:
 
 st.title("Cluster", anchor=False)
 freshness.live(draw)
-freshness.live(housekeeping)

@@ -13,6 +13,7 @@ from dashboard.components import dead_letter_filters as filters
 from dashboard.components import freshness, letter_queue, replays
 from dashboard.formats import NOTHING, count, visible
 from producer_agent.store.clock import now_us
+from producer_agent.store.database import StoreError
 from producer_agent.store.queries import dead_letters as letters
 from producer_agent.store.queries.dead_letters import LetterFilter, LetterRow
 
@@ -193,7 +194,22 @@ def nothing_to_list(has_any: bool) -> None:
     )
 
 
+def wait_for_database() -> None:
+    """Where it cannot be read, say so, look again by itself, and go on once it can."""
+    try:
+        context.reader()(letters.newest_id)
+    except StoreError:
+        st.fragment(go_on, run_every=freshness.REFRESH_S)()
+
+
+def go_on() -> None:
+    """Run the whole page anew; the reading before ends it while there is nothing to read."""
+    context.read(letters.newest_id)
+    st.rerun()
+
+
 st.title("Dead letters", anchor=False)
+wait_for_database()
 pinned = pin()
 answer = st.container()
 options = context.read(letters.filter_options)
@@ -210,7 +226,7 @@ else:
     bar = st.container()
     place = st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
-        at = min(st.pagination(pages, key="list_page", bind="query-params"), pages) if pages > 1 else 1
+        at = st.pagination(pages, key="list_page", bind="query-params") if pages > 1 else 1
         first = (at - 1) * ROWS_PER_PAGE
         st.caption(
             f"{count(first + 1)}–{count(min(first + ROWS_PER_PAGE, total))} of {count(total)}, "
