@@ -221,7 +221,12 @@ def _slow(slow: Sequence[ProfileSummary], range_words: str) -> Notice:
         f"Delivered, but slowly: {escape_markdown(worst.profile)} takes "
         f"{latency(worst.p99_us)} at p99, its objective is {objective}",
         f"Over the last {range_words}. [Latency](latency) shows since when and how widely."
-        + (f" Also slow: {others}." if others else ""),
+        + (f" Also slow: {others}." if others else "")
+        + (
+            "  \nSome reports were served late by this machine, so part of it may be our own delay."
+            if worst.counts.late_polls
+            else ""
+        ),
         ":material/speed:",
     )
 

@@ -55,7 +55,8 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
         app = AppTest.from_file(str(MAIN), default_timeout=30)
         if page is not None:
             app.run()
-            app.switch_page(page)
+            [found] = MAIN.parent.glob(f"*/{Path(page).name}")
+            app.switch_page(str(found.relative_to(MAIN.parent)))
         for name, value in query.items():
             app.query_params[name] = value
         return app.run()

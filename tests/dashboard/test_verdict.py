@@ -90,6 +90,13 @@ def test_slow_is_told_against_its_objective() -> None:
     [notice] = answer(levels=(level(profile(p99_us=180_000)),))
     assert notice.severity == "warning"
     assert "180 ms at p99, its objective is 100 ms" in notice.title
+    assert "our own delay" not in notice.text
+
+
+def test_slow_admits_that_reports_were_served_late() -> None:
+    late = replace(profile(p99_us=180_000), counts=Counts(delivered=10_000, late_polls=2))
+    [notice] = answer(levels=(level(late),))
+    assert "may be our own delay" in notice.text
 
 
 def test_nothing_being_sent_says_how_to_begin() -> None:
