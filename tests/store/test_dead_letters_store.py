@@ -70,7 +70,18 @@ def test_a_record_that_only_claims_to_be_a_known_letter_is_kept(
     assert insert(writer, cluster, letter(1, **{"letter_id": "r:1", **other})) == 1
 
 
-TEXTS = ["topic_id", "original_topic", "error_class", "error_message", "profile", "run_uuid", "letter_id", "replay_id", "cause_title", "convention"]
+TEXTS = (
+    "topic_id",
+    "original_topic",
+    "error_class",
+    "error_message",
+    "profile",
+    "run_uuid",
+    "letter_id",
+    "replay_id",
+    "cause_title",
+    "convention",
+)
 
 
 @pytest.mark.parametrize("field", TEXTS)
