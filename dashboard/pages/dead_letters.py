@@ -163,22 +163,25 @@ def outcomes() -> None:
         ledger = context.read(lambda db: letters.replays_of(db, list(told)))
         found = replays.merged(told, ledger)
         with st.container(border=True, key="dead-letters-outcomes"):
-            st.markdown(f"**{replays.tally(found)}**")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{replays.tally(found)}**", width="stretch")
+                if st.button("Put away", type="tertiary", key="dead-letters-forget"):
+                    replays.forget()
+                    st.rerun()
             st.dataframe(
                 {
-                    "Letter": [outcome.dead_letter for outcome in found],
+                    "Letter": [str(outcome.dead_letter) for outcome in found],
                     "Outcome": [outcome.words for outcome in found],
                     "Where": [visible(outcome.place) for outcome in found],
                     "Reason": [visible(outcome.reason or "") for outcome in found],
                 },
-                column_config={"Letter": st.column_config.NumberColumn(width=80, format="%d")},
                 hide_index=True,
                 height="content" if len(found) <= 8 else 320,
                 key="dead-letters-outcome-table",
             )
 
-    freshness.live(draw)
-    st.button("Put away", on_click=replays.forget, key="dead-letters-forget")
+    # Settled a moment after the answer at the latest, so it looks again even when paused.
+    st.fragment(draw, run_every=freshness.REFRESH_S)()
 
 
 def nothing_to_list(has_any: bool) -> None:

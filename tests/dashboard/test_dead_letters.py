@@ -58,7 +58,7 @@ def replaying(db: Database, command: CommandRow) -> dict[str, Any]:
     for letter in command.arguments["dead_letters"]:
         status = db.execute("SELECT status FROM dead_letters WHERE id = ?", [letter]).fetchone()[0]
         if status in ("replayed", "replay_unknown"):
-            told = {"state": "refused", "reason": "It was replayed before."}
+            told: dict[str, Any] = {"state": "refused", "reason": "It was replayed before."}
         else:
             letter_seed.replayed(db, letter, "done")
             told = {"state": "done", "topic": "task-events", "partition": 3, "offset": 1_881_204}
@@ -127,13 +127,16 @@ def test_selected_letters_are_replayed_and_each_outcome_is_shown(
     assert not app.exception
     assert [command.arguments for command in taken] == [{"dead_letters": [120, 119]}]
     outcome = next(frame.value for frame in app.dataframe if "Outcome" in frame.value.columns)
-    assert list(outcome["Letter"]) == [120, 119]
+    assert list(outcome["Letter"]) == ["120", "119"]
     assert list(outcome["Outcome"]) == ["replayed", "replayed"]
     assert list(outcome["Where"]) == ["task-events[3]@1881204"] * 2
     assert "2 replayed" in texts(app)
     # They are settled, so they left the list of open ones, and nothing is selected any more.
     assert "of 120" in texts(app)
     assert app.button(key="dead-letters-replay").disabled
+    app.button(key="dead-letters-forget").click().run()
+    app.run()
+    assert not [frame for frame in app.dataframe if "Outcome" in frame.value.columns]
 
 
 def test_an_agent_that_refuses_is_told_and_the_page_stands(
