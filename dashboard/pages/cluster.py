@@ -220,11 +220,7 @@ def job_table(found: Sequence[JobRow]) -> None:
 def database(state: DatabaseState) -> None:
     """Size and contents, on a few lines."""
     free = f", {formats.size(state.free_bytes)} of it free" if state.free_bytes else ""
-    since = (
-        NOTHING
-        if state.oldest_rollup_s is None
-        else formats.ago(state.oldest_rollup_s * 1_000_000, now_us())
-    )
+    since = formats.ago(state.first_run_us, now_us()) if state.first_run_us else NOTHING
     st.markdown(
         f"{code_span(str(context.settings().db.absolute()))}  \n"
         f":gray[size] **{formats.size(state.size_bytes)}**{free} · "
@@ -234,7 +230,7 @@ def database(state: DatabaseState) -> None:
         f":gray[failed events kept] **{count(state.undelivered)}** · "
         f":gray[dead letters] **{count(state.dead_letters)}** · "
         f":gray[waiting in the outbox] **{count(state.outbox_waiting)}** · "
-        f":gray[figures since] {since}"
+        f":gray[first run] {since}"
     )
 
 

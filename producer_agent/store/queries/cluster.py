@@ -34,8 +34,8 @@ class DatabaseState:
     undelivered: int
     dead_letters: int
     outbox_waiting: int
-    oldest_rollup_s: int | None
-    """Start of the oldest bucket of any width, UTC seconds."""
+    first_run_us: int | None
+    """When the first run began; None before there was one."""
 
 
 def jobs(db: Database) -> tuple[JobRow, ...]:
@@ -60,7 +60,7 @@ def database_state(db: Database) -> DatabaseState:
         undelivered=_one(db, "SELECT count(*) FROM undelivered"),
         dead_letters=_one(db, "SELECT count(*) FROM dead_letters"),
         outbox_waiting=_one(db, "SELECT count(*) FROM outbox WHERE published_us IS NULL"),
-        oldest_rollup_s=db.execute("SELECT min(bucket) FROM rollups").fetchone()[0],
+        first_run_us=db.execute("SELECT min(started_us) FROM runs").fetchone()[0],
     )
 
 
