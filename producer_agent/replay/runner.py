@@ -193,6 +193,8 @@ class ReplayRunner:
         headers.append((self._header, replay_id.encode()))
         while True:
             try:
+                for name, _ in headers:
+                    _require_header_name(name)
                 producer.produce(
                     original.topic,
                     original.value,
@@ -210,6 +212,14 @@ class ReplayRunner:
                 # A topic or header name that is no UTF-8, say: nothing was handed over.
                 settled[row] = ReplayOutcome(row, dead_letter, "failed", str(error), None, None)
                 return
+
+
+def _require_header_name(name: str) -> None:
+    """Raise ValueError for a name that confluent-kafka 2.16 mistreats: one that is no UTF-8 (JSON
+    can hold half a surrogate pair) crashes the process, and one with a NUL is cut there."""
+    name.encode("utf-8")
+    if "\0" in name:
+        raise ValueError(f"the header name {name!r} holds a NUL and would be cut there")
 
 
 def _failure(row: int, dead_letter: int, error: KafkaError) -> ReplayOutcome:
