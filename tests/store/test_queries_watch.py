@@ -131,11 +131,12 @@ def test_success_counts_delivered_and_failed_and_leaves_rejected_apart(db: Datab
 
 
 def test_acks_0_has_no_success_ratio_and_no_burn_rate_even_with_failures(db: Database) -> None:
-    row = begin(db, "metrics", "0")
+    row = begin(db, "promised", "0")  # with an objective that acks=0 cannot be held to
     record(db, row, acks="0", good=10, bad=10)
     [level] = watch.levels(db, quarter(), NOW_US)
     assert level.counts.unconfirmed == 10
     assert set(level.success_history) == {None}
+    assert level.profiles[0].success_objective == 0.9999
     assert level.profiles[0].burn_rate is None
     assert not level.profiles[0].burns
 
