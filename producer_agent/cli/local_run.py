@@ -20,6 +20,8 @@ from producer_agent.settings import Settings
 from producer_agent.store.queries.summary import letters_of_run
 from producer_agent.store.writer import Writer
 
+VIEW_TIMEOUT_S = 10.0
+
 OUTBOX_EVERY_S = 1.0
 """How often it is looked whether the outbox is full, which pauses the run."""
 
@@ -51,7 +53,7 @@ def run_here(request: RunRequest, settings: Settings, stop: Stop, look: Look) ->
 
 
 def _cluster_id(cluster: Cluster) -> str:
-    found = cluster.view(timeout_s=10.0).cluster_id
+    found = cluster.view(VIEW_TIMEOUT_S).cluster_id
     if found is None:
         raise ClusterUnreachable(
             f"{cluster.bootstrap_servers} tells no cluster id: it may be starting. Try again."

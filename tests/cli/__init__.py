@@ -1,0 +1,1 @@
+"""Tests of `producer_agent.cli`."""
