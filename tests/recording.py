@@ -175,13 +175,14 @@ def assert_one_outcome_each(reader: Reader, run_uuid: str) -> dict[str, int]:
     names = ("delivered", "unconfirmed", "failed", "rejected", "unresolved")
     expected = [dict(of_profile).get(name, 0) for name in names]
     for resolution in (1, 10, 60, 600, 3600):
-        (rolled,) = reader(
-            lambda db, width=resolution: db.execute(
-                f"SELECT {', '.join(f'coalesce(sum({name}), 0)' for name in names)} FROM rollups "
-                "JOIN series s ON s.id = series "
-                "WHERE resolution = ? AND s.profile = ? AND s.acks = ?",
-                [width, series_profile, acks],
-            ).fetchall()
+        (rolled,) = rows(
+            reader,
+            f"SELECT {', '.join(f'coalesce(sum({name}), 0)' for name in names)} FROM rollups "
+            "JOIN series s ON s.id = series "
+            "WHERE resolution = ? AND s.profile = ? AND s.acks = ?",
+            resolution,
+            series_profile,
+            acks,
         )
         assert list(rolled) == expected, f"rollups of {resolution} s disagree with the rows"
     return counted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,10 @@ def noted(reader: Reader, name: str) -> Any:
     return found[0] if found else None
 
 
+def is_noted(reader: Reader, expected: tuple[Any, ...]) -> bool:
+    return bool(noted(reader, "retention") == expected)
+
+
 @pytest.mark.parametrize("name", ["retention", "optimize"])
 def test_a_job_that_was_done_is_noted(jobs: Jobs, reader: Reader, name: str) -> None:
     run_now(jobs, name)
@@ -54,13 +59,8 @@ def test_a_job_that_fails_is_noted_with_its_reason_until_it_succeeds(
     monkeypatch.setattr(retention, "trim", trim_or_break)
     for times in (1, 2):
         run_now(jobs, "retention")
-        wait_until(
-            lambda n=times: (
-                noted(reader, "retention") == ("failed", "RuntimeError: the disk is gone", n)
-            ),
-            10,
-            "the failure was not noted",
-        )
+        expected = ("failed", "RuntimeError: the disk is gone", times)
+        wait_until(partial(is_noted, reader, expected), 10, "the failure was not noted")
     broken.clear()
     run_now(jobs, "retention")
     wait_until(lambda: noted(reader, "retention") == ("done", None, 0), 10, "it stays failed")

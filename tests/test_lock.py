@@ -41,8 +41,8 @@ def test_the_kernel_drops_it_with_the_process(db_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(db_path)], stdout=subprocess.PIPE, text=True
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         assert is_held(db_path)
         process.kill()

@@ -116,9 +116,7 @@ def test_one_attempt_after_the_append_among_many_before_it_leaves_the_doubt(
 
 
 def test_a_request_that_got_no_answer_may_be_stored(cluster: EmbeddedCluster) -> None:
-    probe = Probe(
-        cluster, delivery_timeout_ms=1500, request_timeout_ms=400, socket_timeout_ms=400
-    )
+    probe = Probe(cluster, delivery_timeout_ms=1500, request_timeout_ms=400, socket_timeout_ms=400)
     probe.send()
     probe.settle()
     cluster.set_broker_rtt(ALL_BROKERS, 10_000)

@@ -276,16 +276,19 @@ def test_in_a_storm_of_faults_each_event_has_one_outcome_and_none_is_a_lie(
     """Three profiles while faults come and go, stopped in the middle of it; then the topics are
     read back: what was delivered is there, and what was called "not stored" is not."""
     monkeypatch.setattr(module, "SETTLE_S", 1.0)
-    quick = {"delivery_timeout_ms": 1_200, "request_timeout_ms": 400}
+    quick = {
+        "delivery_timeout_ms": 1_200,
+        "request_timeout_ms": 400,
+        "extra": {"socket.timeout.ms": "500"},
+    }
+    levels: dict[str, dict[str, Any]] = {
+        "critical": {"acks": "all", "idempotence": True},
+        "analytics": {"acks": 1, "retries": 3},
+        "metrics": {"acks": 0},
+    }
     runs = {
-        name: make_run(
-            profile(name, name, **quick, **settings, extra={"socket.timeout.ms": "500"}),
-        )
-        for name, settings in {
-            "critical": {"acks": "all", "idempotence": True},
-            "analytics": {"acks": 1, "retries": 3},
-            "metrics": {"acks": 0},
-        }.items()
+        name: make_run(profile(name, name, **quick, **settings))
+        for name, settings in levels.items()
     }
     wait_until(
         lambda: min(rows(reader, "SELECT settled FROM runs")) > 60, 15, "not all runs came up"
