@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -31,7 +32,9 @@ class Admin:
         self._config = client_config
         self._complaints: dict[str, None] = {}  # an ordered set
         self.address = str(client_config.get("bootstrap.servers") or "(no bootstrap.servers)")
-        config: dict[str, Any] = {**client_config, "error_cb": self._complain}
+        # The callback holds the notes and not this object: a cycle through the client would keep
+        # its threads and connections until the collector comes by.
+        config: dict[str, Any] = {**client_config, "error_cb": partial(_complain, self._complaints)}
         try:
             self.client = AdminClient(config, logger=log)
         except (KafkaException, ValueError, TypeError) as error:
@@ -41,12 +44,18 @@ class Admin:
                 f"correct the one named here: {self.clean(reason)}"
             ) from None  # the cause's own text may show a secret
 
+    @classmethod
+    def of(cls, client: Mapping[str, Any] | Admin) -> Admin:
+        """The client itself, or one made of these settings: whoever asks often keeps one."""
+        return client if isinstance(client, Admin) else cls(client)
+
     def metadata(self, timeout_s: float) -> ClusterMetadata:
         """The brokers and all topics.
 
         Raises:
             ClusterUnreachable: no broker answered within `timeout_s`.
         """
+        self._complaints.clear()
         try:
             return self.client.list_topics(timeout=timeout_s)
         except KafkaException as error:
@@ -65,9 +74,10 @@ class Admin:
                 text = text.replace(str(value), "***")
         return text
 
-    def _complain(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            return  # says nothing that the others do not
-        words = error.str().partition(" (after ")[0]
-        self._complaints.pop(words, None)  # said again: it moves to the end
-        self._complaints[words] = None
+
+def _complain(complaints: dict[str, None], error: KafkaError) -> None:
+    if error.code() == KafkaError._ALL_BROKERS_DOWN:
+        return  # says nothing that the others do not
+    words = error.str().partition(" (after ")[0]
+    complaints.pop(words, None)  # said again: it moves to the end
+    complaints[words] = None

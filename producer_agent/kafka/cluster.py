@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from producer_agent.kafka.admin import Admin, ClusterUnreachable
 from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_configs, topic_ids
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.faults import FAULTS, FaultInjector
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 EMBEDDED_BROKERS = 3
 WATERMARK_ATTEMPTS = 3
+SETTINGS_EVERY_S = 30.0
 
 
 class Cluster:
@@ -43,6 +45,8 @@ class Cluster:
         """librdkafka properties that reach it; may hold secrets."""
         self.bootstrap_servers = str(self.connection["bootstrap.servers"])
         self._metadata_consumer: Consumer | None = None
+        self._admin: Admin | None = None
+        self._min_insync: tuple[float, frozenset[str], dict[str, int]] | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -51,6 +55,7 @@ class Cluster:
             if self._metadata_consumer is not None:
                 self._metadata_consumer.close()
                 self._metadata_consumer = None
+        self._admin = None
         if self.faults is not None:
             self.faults.close()
         if self._embedded is not None:
@@ -62,7 +67,11 @@ class Cluster:
         Raises:
             ClusterUnreachable: no broker answered.
         """
-        return cluster_view(self.connection, timeout_s)
+        try:
+            return cluster_view(self._client(), timeout_s)
+        except ClusterUnreachable:
+            self._admin = None  # a new client finds brokers that came back elsewhere
+            raise
 
     def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[TopicProblem]:
         """Create what is missing; returns what could not be had and what differs.
@@ -85,17 +94,30 @@ class Cluster:
 
     def topic_ids(self, names: Sequence[str]) -> Mapping[str, str]:
         """Ids of topics; empty where the cluster does not tell them."""
-        return {} if self._embedded else topic_ids(self.connection, names)
+        return {} if self._embedded else topic_ids(self._client(), names)
 
     def min_insync_replicas(self, names: Sequence[str]) -> dict[str, int]:
-        """``min.insync.replicas`` of topics, as far as the cluster tells it."""
+        """``min.insync.replicas`` of topics, as far as the cluster tells it; up to 30 s old."""
         if self._embedded is not None:
             return {}
-        return {
-            name: int(values["min.insync.replicas"])
-            for name, values in topic_configs(self.connection, names).items()
-            if values.get("min.insync.replicas", "").isdigit()
+        now_s, wanted = time.monotonic(), frozenset(names)
+        if self._min_insync is not None:
+            read_s, known, values = self._min_insync
+            if now_s - read_s < SETTINGS_EVERY_S and known == wanted:
+                return values
+        found = {
+            name: int(settings["min.insync.replicas"])
+            for name, settings in topic_configs(self._client(), names).items()
+            if settings.get("min.insync.replicas", "").isdigit()
         }
+        self._min_insync = (now_s, wanted, found)
+        return found
+
+    def _client(self) -> Admin:
+        """The one admin client: a cluster is looked at every other second."""
+        if self._admin is None:
+            self._admin = Admin(self.connection)
+        return self._admin
 
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]] | None:
         """``{partition: (low, high)}`` of a topic, or None if it cannot be learnt now."""

@@ -79,17 +79,17 @@ class ClusterView:
         return next((topic for topic in self.topics if topic.name == name), None)
 
 
-def cluster_view(client_config: Mapping[str, Any], timeout_s: float = 3.0) -> ClusterView:
+def cluster_view(client: Mapping[str, Any] | Admin, timeout_s: float = 3.0) -> ClusterView:
     """The cluster's brokers and topics, from metadata alone.
 
     Raises:
         ClusterUnreachable: no broker answered within `timeout_s`, or the settings make no client.
     """
-    return view_of(Admin(client_config).metadata(timeout_s))
+    return view_of(Admin.of(client).metadata(timeout_s))
 
 
 def topic_ids(
-    client_config: Mapping[str, Any], names: Iterable[str], timeout_s: float = 3.0
+    client: Mapping[str, Any] | Admin, names: Iterable[str], timeout_s: float = 3.0
 ) -> dict[str, str]:
     """The id of each topic, by name: it changes when a topic is deleted and made anew.
 
@@ -97,7 +97,7 @@ def topic_ids(
     serve this (the embedded one, brokers before 2.8) or does not answer is left out.
     """
     wanted = sorted(set(names))
-    admin = _full_admin(client_config, timeout_s) if wanted else None
+    admin = _full_admin(client, timeout_s) if wanted else None
     if admin is None:
         return {}
     futures = admin.client.describe_topics(TopicCollection(wanted), request_timeout=timeout_s)
@@ -111,7 +111,7 @@ def topic_ids(
 
 
 def topic_configs(
-    client_config: Mapping[str, Any], names: Iterable[str], timeout_s: float = 3.0
+    client: Mapping[str, Any] | Admin, names: Iterable[str], timeout_s: float = 3.0
 ) -> dict[str, dict[str, str]]:
     """min.insync.replicas, max.message.bytes and retention.ms of each topic, by name.
 
@@ -119,7 +119,7 @@ def topic_configs(
     Best effort, as `topic_ids`.
     """
     wanted = sorted(set(names))
-    admin = _full_admin(client_config, timeout_s) if wanted else None
+    admin = _full_admin(client, timeout_s) if wanted else None
     if admin is None:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
@@ -170,13 +170,13 @@ def _none_if_negative(broker: int) -> int | None:
     return None if broker < 0 else broker
 
 
-def _full_admin(client_config: Mapping[str, Any], timeout_s: float) -> Admin | None:
+def _full_admin(client: Mapping[str, Any] | Admin, timeout_s: float) -> Admin | None:
     """A client of a cluster that answers and serves the whole admin protocol, else None.
 
     The embedded cluster would let each further request run into its time-out.
     """
     try:
-        admin = Admin(client_config)
+        admin = Admin.of(client)
         embedded = view_of(admin.metadata(timeout_s)).embedded
     except ClusterUnreachable as error:
         log.debug("%s", error)
