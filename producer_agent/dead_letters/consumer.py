@@ -26,6 +26,7 @@ from confluent_kafka import (
 
 from producer_agent.dead_letters import fingerprint
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, unknown
+from producer_agent.dead_letters.conventions.record import Headers
 from producer_agent.store import dead_letters
 from producer_agent.store.dead_letters import Letter
 from producer_agent.store.writer import Writer
@@ -226,7 +227,7 @@ def _letter(message: Message, topic_id: str) -> Letter:
         timestamp_ms=timestamp if kind else None,
         key=_bytes(message.key()),
         value=_bytes(message.value()),
-        headers=tuple((pair[0], _bytes(pair[1])) for pair in message.headers() or ()),
+        headers=_headers_of(message),
     )
     try:
         decoded = decode(raw)
@@ -235,6 +236,21 @@ def _letter(message: Message, topic_id: str) -> Letter:
         log.exception("a dead letter could not be decoded: %s", (raw.topic, raw.offset))
         decoded = unknown.decode(raw)
     return letter_of(raw, topic_id, decoded)
+
+
+def _headers_of(message: Message) -> Headers:
+    try:
+        return tuple((pair[0], _bytes(pair[1])) for pair in message.headers() or ())
+    except (SystemError, UnicodeDecodeError):
+        # Kafka lets a header's name be any bytes; confluent-kafka raises SystemError for one that
+        # is no UTF-8, and has no other way to the headers. The rest of the record can be kept.
+        log.warning(
+            "%s[%s]@%s: its headers are left out, as the name of one is no UTF-8",
+            message.topic(),
+            message.partition(),
+            message.offset(),
+        )
+        return ()
 
 
 def letter_of(raw: RawRecord, topic_id: str, decoded: Decoded) -> Letter:

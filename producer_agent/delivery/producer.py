@@ -52,7 +52,6 @@ class RecordingProducer:
         self._config: dict[str, Any] = {
             **config,
             "debug": "msg",
-            "log_level": 7,  # a lower one, from wherever it came, would silence the attempt log
             "error_cb": self._error,
         }
         if on_statistics is not None:

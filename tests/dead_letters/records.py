@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition, cimpl
 
 from producer_agent.dead_letters.consumer import DeadLetterConsumer
 from producer_agent.kafka.embedded import EmbeddedCluster
@@ -37,6 +38,30 @@ def produce(
         )
     assert producer.flush(15) == 0
     assert not errors
+
+
+def produce_with_header_name(cluster: EmbeddedCluster, name: bytes, value: bytes) -> None:
+    """Put a record with a header of any name on the topic: Kafka and librdkafka allow it, and
+    confluent-kafka, which takes text only, could not write it."""
+    library = ctypes.CDLL(cimpl.__file__)
+    pointer = ctypes.c_void_p
+    for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new"):
+        getattr(library, function).restype = pointer
+    error = ctypes.create_string_buffer(512)
+    conf = pointer(library.rd_kafka_conf_new())
+    brokers = cluster.bootstrap_servers.encode()
+    library.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers, error, ctypes.c_size_t(512))
+    producer = pointer(library.rd_kafka_new(0, conf, error, ctypes.c_size_t(512)))
+    headers = pointer(library.rd_kafka_headers_new(ctypes.c_size_t(1)))
+    library.rd_kafka_header_add(
+        headers, name, ctypes.c_ssize_t(len(name)), b"1", ctypes.c_ssize_t(1)
+    )
+    # rd_kafka_vtype_t: TOPIC 1, MSGFLAGS 7 (2: copy the value), VALUE 4, HEADERS 10, END 0.
+    size = ctypes.c_size_t(len(value))
+    arguments = (1, TOPIC.encode(), 7, 2, 4, value, size, 10, headers, 0)
+    assert library.rd_kafka_producev(producer, *arguments) == 0
+    assert library.rd_kafka_flush(producer, 10_000) == 0
+    library.rd_kafka_destroy(producer)
 
 
 def read(cluster: EmbeddedCluster, topic: str, count: int, partitions: int = 1) -> list[Message]:

@@ -14,7 +14,7 @@ from producer_agent.store import database
 from producer_agent.store import writer as writer_module
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
-from tests.dead_letters.records import TOPIC, consuming, produce
+from tests.dead_letters.records import TOPIC, consuming, produce, produce_with_header_name
 from tests.recording import register_cluster, rows
 from tests.waiting import wait_until
 
@@ -72,6 +72,16 @@ def test_what_is_no_json_empty_null_or_huge_is_stored_as_it_came(
 
     kept = rows(reader, "SELECT value FROM dead_letters ORDER BY id")
     assert kept == [*values, huge]
+
+
+def test_a_header_name_that_is_no_text_does_not_stop_it(
+    cluster: EmbeddedCluster, writer: Writer, reader: Reader, row: int
+) -> None:
+    produce_with_header_name(cluster, b"\xff\xfe", b"odd")
+    produce(cluster, b"next")
+    with consuming(cluster, writer, row):
+        wait_stored(reader, 2)
+    assert rows(reader, "SELECT value FROM dead_letters ORDER BY id") == [b"odd", b"next"]
 
 
 def test_a_restart_neither_skips_nor_doubles(
