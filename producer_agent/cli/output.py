@@ -54,7 +54,7 @@ def _spelt(point: int) -> str:
 
 def print_json(document: Any) -> None:
     """Write a document to stdout: indented, all ASCII, so that it is safe to look at as well."""
-    typer.echo(json.dumps(document, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
+    typer.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
 def say(text: str = "") -> None:
