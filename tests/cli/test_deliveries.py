@@ -30,7 +30,7 @@ def row(result: Any, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def recorded(writer: Writer) -> Writer:
-    """90 delivered, 6 failed and 4 rejected; under acks=0 50 unconfirmed, 1 failed; 10 delivered."""
+    """90 delivered, 6 failed, 4 rejected; under acks=0 50 unconfirmed, 1 failed; 10 delivered."""
     orders = begin_run(writer, "orders", "all")
     record(
         writer,
