@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboard.components import notices, sidebar
 
-PAGES = Path(__file__).parent / "pages"
+# Not a folder named pages: Streamlit takes that, beside its main script, for its old kind of app,
+# and a deep link right after a start would be drawn without this router.
+VIEWS = Path(__file__).parent / "views"
 
 SECTIONS = {
     "Watch": [
@@ -31,9 +33,8 @@ st.set_page_config(
 page = st.navigation(
     {
         section: [
-            st.Page(PAGES / file, title=title, icon=icon, default=file == "overview.py")
+            st.Page(VIEWS / file, title=title, icon=icon, default=file == "overview.py")
             for file, title, icon in pages
-            if (PAGES / file).exists()
         ]
         for section, pages in SECTIONS.items()
     }

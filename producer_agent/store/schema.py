@@ -58,6 +58,7 @@ def m0001_runs(db: Database) -> None:
             trimmed_below INTEGER NOT NULL DEFAULT 0  -- retention deleted lots up to here
         );
         CREATE INDEX runs_by_start ON runs (started_us);
+        CREATE INDEX runs_by_profile ON runs (profile, id);
         CREATE INDEX runs_open ON runs (id) WHERE ended_us IS NULL;
         -- What charts are drawn by. One row a (profile, acks) that was ever run.
         CREATE TABLE series (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import AppTest, app_test
+from streamlit.testing.v1 import AppTest
 
 from producer_agent.store.database import open_database
 from tests.dashboard import seed
@@ -45,11 +43,10 @@ def seeded(database: Path) -> Path:
 
 
 @pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """Opens a page, ``pages/x.py`` (None: the default one), with query parameters, and runs it
+def open_page() -> OpenPage:
+    """Opens a page, ``views/x.py`` (None: the default one), with query parameters, and runs it
     through the router, as a server does.
     """
-    monkeypatch.setattr(app_test, "PagesManager", _RoutedPages)
 
     def opened(page: str | None = None, **query: str) -> AppTest:
         app = AppTest.from_file(str(MAIN), default_timeout=30)
@@ -62,16 +59,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> OpenPage:
         return app.run()
 
     return opened
-
-
-class _RoutedPages(PagesManager):
-    """As after the first ``st.navigation`` of a server; AppTest forgets that before each run, and
-    a folder named ``pages`` beside the router then makes Streamlit run a page without it.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        PagesManager.uses_pages_directory = False
 
 
 def texts(app: AppTest) -> str:

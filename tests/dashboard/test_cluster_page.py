@@ -14,7 +14,7 @@ from tests.dashboard import seed
 from tests.dashboard.answering import acknowledge, answering
 from tests.dashboard.conftest import OpenPage, texts
 
-PAGE = "pages/cluster.py"
+PAGE = "views/cluster.py"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.dashboard import letter_seed, seed
 from tests.dashboard.answering import answering
 from tests.dashboard.conftest import OpenPage, texts
 
-PAGE = "pages/dead_letters.py"
+PAGE = "views/dead_letters.py"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from producer_agent.store.database import open_database
 from tests.dashboard import seed
 from tests.dashboard.conftest import OpenPage, texts
 
-PAGE = "pages/latency.py"
+PAGE = "views/latency.py"
 
 
 def test_the_first_line_tells_median_and_p99_and_the_table_the_percentiles(

@@ -15,7 +15,7 @@ from tests.dashboard import seed
 from tests.dashboard.answering import acknowledge, answering
 from tests.dashboard.conftest import OpenPage, texts
 
-PAGE = "pages/profiles.py"
+PAGE = "views/profiles.py"
 
 
 @pytest.fixture

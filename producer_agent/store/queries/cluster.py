@@ -31,7 +31,6 @@ class DatabaseState:
     """The latest migration that was applied."""
     runs: int
     open_runs: int
-    undelivered: int
     dead_letters: int
     outbox_waiting: int
     first_run_us: int | None
@@ -57,7 +56,6 @@ def database_state(db: Database) -> DatabaseState:
         schema=str(db.execute("SELECT max(name) FROM _sqlite_migrations").fetchone()[0]),
         runs=_one(db, "SELECT count(*) FROM runs"),
         open_runs=_one(db, "SELECT count(*) FROM runs WHERE ended_us IS NULL"),
-        undelivered=_one(db, "SELECT count(*) FROM undelivered"),
         dead_letters=_one(db, "SELECT count(*) FROM dead_letters"),
         outbox_waiting=_one(db, "SELECT count(*) FROM outbox WHERE published_us IS NULL"),
         first_run_us=db.execute("SELECT min(started_us) FROM runs").fetchone()[0],

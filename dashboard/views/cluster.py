@@ -227,7 +227,6 @@ def database(state: DatabaseState) -> None:
         f":gray[journal] {code_span(state.journal_mode)} · "
         f":gray[schema] {code_span(state.schema)}  \n"
         f":gray[runs] **{count(state.runs)}**, {count(state.open_runs)} open · "
-        f":gray[failed events kept] **{count(state.undelivered)}** · "
         f":gray[dead letters] **{count(state.dead_letters)}** · "
         f":gray[waiting in the outbox] **{count(state.outbox_waiting)}** · "
         f":gray[first run] {since}"
