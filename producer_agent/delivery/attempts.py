@@ -124,6 +124,50 @@ class AttemptSummary:
         }
 
 
+class _Window:
+    """The attempts on a place since some time, summed once for the thousands of records that
+    time out together: summing for each would keep the poll thread busy for minutes."""
+
+    def __init__(
+        self,
+        logged: int,
+        after_us: int,
+        settled_us: int,
+        attempts: list[Attempt],
+        forgotten_us: int,
+    ) -> None:
+        self._logged = logged
+        self._after_us = after_us
+        self._settled_us = settled_us
+        self._first_us = min((attempt.at_us for attempt in attempts), default=settled_us)
+        self.forgotten_us = forgotten_us
+        self.numbered = all(attempt.first_msgid > 0 for attempt in attempts)
+        self.causes = _sum(attempts)
+        self._by_batch: dict[tuple[int, int], list[Attempt]] = {}
+        for attempt in attempts:
+            batch = (attempt.first_msgid, attempt.messages)
+            self._by_batch.setdefault(batch, []).append(attempt)
+
+    def serves(self, logged: int, sent_us: int, settled_us: int) -> bool:
+        """Whether a record of these times has the same attempts on its place."""
+        return (
+            logged == self._logged
+            and self._after_us < sent_us <= self._first_us
+            and settled_us >= self._settled_us
+        )
+
+    def causes_of(self, msgid: int) -> tuple[AttemptCause, ...]:
+        """Attempts that held this message."""
+        return _sum(
+            [
+                attempt
+                for (first, n), of_batch in self._by_batch.items()
+                if first <= msgid < first + n
+                for attempt in of_batch
+            ]
+        )
+
+
 class AttemptLog:
     """The ``logger=`` of one producer: keeps failed attempts, passes the rest to ``logging``.
 
@@ -137,6 +181,8 @@ class AttemptLog:
         self._timed_out: dict[tuple[str, int], deque[int]] = {}
         self._forgotten_us: dict[tuple[str, int], int] = {}
         """When the newest attempt was made that may have been stored and is no longer kept."""
+        self._windows: dict[tuple[str, int], _Window] = {}
+        self._logged = 0
         self._connection_errors: deque[tuple[int, str]] = deque(maxlen=KEPT_CONNECTION_ERRORS)
 
     def log(self, level: int, _format: str, facility: str, _client: str, text: str) -> None:
@@ -168,15 +214,13 @@ class AttemptLog:
         place = (topic, _NO_PARTITION if partition is None else partition)
         told = self._timed_out.get(place)
         msgid = told.popleft() if timed_out and told else _NOT_TOLD
-        attempts, forgotten = self._since(place, sent_us, settled_us)
-        exact = msgid > 0 and all(attempt.first_msgid > 0 for attempt in attempts)
-        if exact:
-            attempts = [
-                attempt
-                for attempt in attempts
-                if attempt.first_msgid <= msgid < attempt.first_msgid + attempt.messages
-            ]
-        never_sent = not attempts and not forgotten and msgid != _NOT_TOLD
+        window = self._windows.get(place)
+        if window is None or not window.serves(self._logged, sent_us, settled_us):
+            window = self._windows[place] = self._window(place, sent_us, settled_us)
+        forgotten = window.forgotten_us >= sent_us
+        exact = msgid > 0 and window.numbered
+        causes = window.causes_of(msgid) if exact else window.causes
+        never_sent = not causes and not forgotten and msgid != _NOT_TOLD
         connection = None
         if never_sent:
             connection = next(
@@ -187,13 +231,10 @@ class AttemptLog:
                 ),
                 None,
             )
-        return AttemptSummary(_sum(attempts), never_sent, connection, exact, forgotten)
+        return AttemptSummary(causes, never_sent, connection, exact, forgotten)
 
-    def _since(
-        self, place: tuple[str, int], sent_us: int, settled_us: int
-    ) -> tuple[list[Attempt], bool]:
-        """Attempts on a place from ``sent_us`` to ``settled_us``, oldest first; and whether one
-        that may have been stored is forgotten. Without a partition: on any of the topic."""
+    def _window(self, place: tuple[str, int], sent_us: int, settled_us: int) -> _Window:
+        """Attempts on a place since ``sent_us``; without a partition: on any of the topic."""
         topic, partition = place
         places = (
             [known for known in self._attempts if known[0] == topic]
@@ -201,17 +242,16 @@ class AttemptLog:
             else [place]
         )
         found: list[Attempt] = []
-        forgotten = False
+        after_us = forgotten_us = -1
         for known in places:
-            of_place: list[Attempt] = []
             for attempt in reversed(self._attempts.get(known, ())):
                 if attempt.at_us < sent_us:
+                    after_us = max(after_us, attempt.at_us)
                     break
                 if attempt.at_us <= settled_us:
-                    of_place.append(attempt)
-            found += reversed(of_place)
-            forgotten = forgotten or self._forgotten_us.get(known, -1) >= sent_us
-        return found, forgotten
+                    found.append(attempt)
+            forgotten_us = max(forgotten_us, self._forgotten_us.get(known, -1))
+        return _Window(self._logged, after_us, settled_us, found, forgotten_us)
 
     def _attempt(self, text: str) -> None:
         match = _MSGSET.search(text)
@@ -222,6 +262,7 @@ class AttemptLog:
         actions = match["actions"]
         # "MsgPossiblyPersisted" or nothing said: the safe side is that it may be stored.
         stored = Stored.NO if "MsgNotPersisted" in actions else Stored.MAYBE
+        self._logged += 1
         kept = self._attempts.setdefault(place, deque())
         kept.append(
             Attempt(

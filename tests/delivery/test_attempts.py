@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import Any
 
 import pytest
@@ -276,3 +277,42 @@ def test_an_error_of_another_kind_takes_no_timed_out_number() -> None:
     attempts.behind("orders", 0, sent_us, now_us(), timed_out=False)
 
     assert attempts.behind("orders", 0, sent_us, now_us(), timed_out=True).never_sent
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_thousands_that_time_out_together_are_examined_in_no_time(numbered: bool) -> None:
+    """The poll thread does this, and every acknowledgement waits for it meanwhile."""
+    attempts = AttemptLog("probe")
+    sent_us = now_us()
+    for turn in range(KEPT_PER_PARTITION):
+        _refused(attempts, "Retry,MsgNotPersisted", 100, 1 + turn % 50 * 100 if numbered else 0)
+    _timed_out(attempts, 5_000, 0, 1, 5_000)
+
+    began_s = time.monotonic()
+    found = [attempts.behind("orders", 0, sent_us, now_us(), timed_out=True) for _ in range(5_000)]
+
+    assert time.monotonic() - began_s < 2.5
+    assert {summary.exact for summary in found} == {numbered}
+    counts = {summary.causes[0].count for summary in found}
+    assert counts == ({81, 82} if numbered else {KEPT_PER_PARTITION})
+
+
+def test_a_record_sent_between_two_attempts_has_the_later_one_only() -> None:
+    attempts = AttemptLog("probe")
+    first_us = now_us()
+    _refused(attempts, "Retry,MsgPossiblyPersisted", msgid=0)
+    time.sleep(0.002)
+    second_us = now_us()
+    _refused(attempts, "Retry,MsgNotPersisted", msgid=0)
+
+    def stored(sent_us: int) -> Stored | None:
+        return attempts.behind("orders", 0, sent_us, now_us(), timed_out=False).stored
+
+    assert [stored(us) for us in (first_us, second_us, first_us, second_us)] == [
+        Stored.MAYBE,
+        Stored.NO,
+        Stored.MAYBE,
+        Stored.NO,
+    ]
+    _refused(attempts, "Retry,MsgPossiblyPersisted", msgid=0)
+    assert stored(second_us) is Stored.MAYBE
