@@ -218,7 +218,7 @@ class Agent:
             "started_us": self._started_us,
             "blocked": self._writer.blocked,
             "backlog": self._writer.backlog,
-            "messages": list(flows.messages.values()) if flows is not None else [],
+            "messages": flows.messages_fact() if flows is not None else [],
         }
 
     def _cluster_fact(self, view: ClusterView | None, error: str | None) -> dict[str, Any]:

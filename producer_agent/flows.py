@@ -12,6 +12,7 @@ from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.dead_letters.publisher import Publisher
 from producer_agent.delivery.events import unknown_topic_of
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
+from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.delivery.run_manager import RunManager, RunRefused
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultKind
@@ -99,7 +100,9 @@ class Flows:
         self.publisher.close()
         self.consumer.close()
 
-    def start_run(self, profile: Profile, rate: float | None) -> None:
+    def start_run(
+        self, profile: Profile, rate: float | None, limits: RunLimits | None = None
+    ) -> ProducerRun:
         """Make sure of a profile's topic and start it.
 
         Raises:
@@ -115,11 +118,16 @@ class Flows:
                 min(workload.min_insync_replicas, factor),
             )
         )
+        for problem in self.topic_problems[workload.topic]:
+            if problem.blocking:
+                mend = f" Mend: {problem.command}" if problem.command else ""
+                raise RunRefused(f"{profile.name} was not started. {problem.message}{mend}")
         if workload.faults.unknown_topic > 0:
             self._cluster.forbid_topic(unknown_topic_of(workload.topic))
-        self.runs.start(profile, rate)
+        run = self.runs.start(profile, rate, limits)
         self.messages.pop(profile.name, None)
         self.apply_event_faults()
+        return run
 
     def profile_row(self, name: str) -> ProfileRow:
         """A stored profile.
@@ -155,6 +163,14 @@ class Flows:
             "consumer_error": self.consumer.error,
             "behind": self.consumer.behind,
         }
+
+    def messages_fact(self) -> list[str]:
+        """Which profiles should run and do not, and why: for the fact ``agent``."""
+        broken = [
+            f"{name} stopped by itself: {why}. Start it again on Profiles."
+            for name, why in self.runs.broken().items()
+        ]
+        return [*self.messages.values(), *broken]
 
     def runs_fact(self) -> list[dict[str, Any]]:
         """The fact ``runs``."""

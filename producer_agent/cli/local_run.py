@@ -7,14 +7,11 @@ from functools import partial
 
 from producer_agent.cli.output import note
 from producer_agent.cli.run_request import LETTERS_TIMEOUT_S, LOOK_EVERY_S, Look, RunRequest, Stop
-from producer_agent.delivery.events import unknown_topic_of
-from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.run import ProducerRun
-from producer_agent.delivery.run_manager import RunRefused, require_usable
+from producer_agent.delivery.run_manager import require_usable
 from producer_agent.flows import Flows
 from producer_agent.kafka.admin import ClusterUnreachable
 from producer_agent.kafka.cluster import Cluster
-from producer_agent.kafka.topics import TopicSpec
 from producer_agent.lock import AgentLock
 from producer_agent.settings import Settings
 from producer_agent.store.queries.summary import letters_of_run
@@ -43,7 +40,7 @@ def run_here(request: RunRequest, settings: Settings, stop: Stop, look: Look) ->
             flows = Flows(cluster, _cluster_id(cluster), writer, settings)
             flows.start()
             try:
-                run = _run(request, settings, cluster, flows, stop, look)
+                run = _run(request, flows, stop, look)
                 _wait_for_letters(writer, run, stop, look)
                 return run.uuid.hex
             finally:
@@ -61,16 +58,10 @@ def _cluster_id(cluster: Cluster) -> str:
     return found
 
 
-def _run(
-    request: RunRequest,
-    settings: Settings,
-    cluster: Cluster,
-    flows: Flows,
-    stop: Stop,
-    look: Look,
-) -> ProducerRun:
-    _have_topic(request.profile, settings, cluster)
-    run = flows.runs.start(request.profile, request.rate, request.limits)
+def _run(request: RunRequest, flows: Flows, stop: Stop, look: Look) -> ProducerRun:
+    run = flows.start_run(request.profile, request.rate, request.limits)
+    for problem in flows.problems_fact():
+        note(f"warning: {problem['topic']}: {problem['message']}")
     next_outbox_s = time.monotonic()
     while run.alive:
         now = run.status()
@@ -85,22 +76,6 @@ def _run(
             run.stop(stop.reason)
         run.join(LOOK_EVERY_S)
     return run
-
-
-def _have_topic(profile: Profile, settings: Settings, cluster: Cluster) -> None:
-    """As the agent has it, except that a topic which cannot be had ends the command."""
-    workload = profile.workload
-    factor = settings.topic_replication_factor or workload.replication_factor
-    wanted = TopicSpec(
-        workload.topic, workload.partitions, factor, min(workload.min_insync_replicas, factor)
-    )
-    for problem in cluster.ensure_topics([wanted]):
-        told = f"{problem.message}" + (f" Mend: {problem.command}" if problem.command else "")
-        if problem.blocking:
-            raise RunRefused(f"{problem.topic}: {told}")
-        note(f"warning: {problem.topic}: {told}")
-    if workload.faults.unknown_topic > 0:
-        cluster.forbid_topic(unknown_topic_of(workload.topic))
 
 
 def _wait_for_letters(writer: Writer, run: ProducerRun, stop: Stop, look: Look) -> None:

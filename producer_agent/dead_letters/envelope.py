@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from producer_agent.store.headers import Headers, headers_to_json
@@ -48,24 +49,31 @@ class FailedEvent:
     attempts: dict[str, Any] | None
 
 
-def wrap(event: FailedEvent, *, omit_value: bool = False) -> bytes:
-    """The envelope as bytes.
+class Carried(IntEnum):
+    """How much of the event travels in its envelope; what does not stays in the outbox."""
 
-    Args:
-        omit_value: Leave the value out (it is too large for the dead-letter topic) and tell its
-            size and SHA-256 instead.
-    """
-    value: bytes | None = None if omit_value else event.value
+    ALL = 0
+    NO_VALUE = 1
+    """The value is too large for the dead-letter topic: its size and SHA-256 are told instead."""
+    NOTHING = 2
+    """So are key and headers."""
+
+
+def wrap(event: FailedEvent, carried: Carried = Carried.ALL) -> bytes:
+    """The envelope as bytes."""
+    value = event.value if carried is Carried.ALL else None
+    key = None if carried is Carried.NOTHING else event.key
+    headers: Headers = () if carried is Carried.NOTHING else event.headers
     body: dict[str, Any] = {
         "original_topic": event.topic,
-        **_bytes("original_key", event.key),
+        **_bytes("original_key", key),
         **_bytes("original_value", value),
         "error": event.error,
         "error_code": event.error_code,
         "ackboard": FORMAT,
         "error_name": event.error_name,
         "original_partition": event.partition,
-        "original_headers": json.loads(headers_to_json(event.headers)),
+        "original_headers": json.loads(headers_to_json(headers)),
         "outcome": event.outcome,
         "stored": event.stored,
         "run": event.run,
@@ -75,10 +83,12 @@ def wrap(event: FailedEvent, *, omit_value: bool = False) -> bytes:
         "failed_us": event.failed_us,
         "attempts": event.attempts,
     }
-    if omit_value and event.value is not None:
+    if carried is not Carried.ALL:
+        omitted = event.value or b""
         body["original_value_omitted"] = {
-            "bytes": len(event.value),
-            "sha256": hashlib.sha256(event.value).hexdigest(),
+            "bytes": len(omitted),
+            "sha256": hashlib.sha256(omitted).hexdigest(),
+            "key_and_headers": carried is Carried.NOTHING,
         }
     return json.dumps(body, ensure_ascii=False).encode()
 

@@ -1,5 +1,9 @@
 """The cause of a dead letter: a fingerprint that groups those with one reason.
 
+The reason is the root error, where in the application it arose, and its message. Where a record
+carries a Java stack trace, these are the innermost exception's: the outer ones are often a
+framework's, and alike for everything that fails in one listener.
+
 A message is masked, so that what differs from record to record does not tell groups apart:
 addresses, times, ids, quoted values and numbers. The version is part of the fingerprint, so a
 better masking later makes new groups instead of mixing with old ones.
@@ -11,6 +15,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from producer_agent.dead_letters.conventions.java_stack import root_of
 from producer_agent.dead_letters.conventions.record import Decoded
 
 VERSION = 1
@@ -33,6 +38,9 @@ _MASKS = (
 MOST_MESSAGE = 300
 """Characters of a masked message that count: beyond that, messages carry payloads."""
 
+MOST_NAME = 200
+"""Characters of a class and of a frame that a title shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -41,7 +49,7 @@ class Cause:
     fingerprint: str
     """``v1:`` and 16 hex digits."""
     title: str
-    """For people: error class and masked message."""
+    """For people: error class, masked message and, where it is known, ``(at class.method)``."""
 
 
 def cause_of(decoded: Decoded) -> Cause:
@@ -49,9 +57,15 @@ def cause_of(decoded: Decoded) -> Cause:
     error = decoded.error_class or (
         f"code {decoded.error_code}" if decoded.error_code is not None else ""
     )
-    message = mask(decoded.error_message or "")
-    title = ": ".join(part for part in (error, message) if part) or "no reason told"
-    parts = "\0".join((decoded.side, error, message))
+    message, frame = decoded.cause_message or decoded.error_message or "", ""
+    root = root_of(decoded.stack) if decoded.stack else None
+    if root is not None:
+        error, message, frame = root.error_class, root.message, root.frame or ""
+    message = mask(message)
+    title = ": ".join(part for part in (error[:MOST_NAME], message) if part) or "no reason told"
+    if frame:
+        title += f" (at {frame[:MOST_NAME]})"
+    parts = "\0".join((decoded.side, error, frame, message))
     digest = hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()[:16]
     return Cause(f"v{VERSION}:{digest}", title)
 

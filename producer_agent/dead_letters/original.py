@@ -45,20 +45,24 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
     )
     if decoded.original_topic is None:
         raise NoOriginal("It does not tell which topic it came from.")
-    value = decoded.original_value
-    if decoded.value_omitted is not None:
-        if decoded.run is not None and decoded.sequence is not None:
-            value = writer.call(
-                partial(outbox.value_of, run_uuid=decoded.run, sequence=decoded.sequence)
-            )
-        if value is None:
-            raise NoOriginal(
-                "Its value was too large for the dead-letter topic and is not in this database; "
-                "the agent that sent it keeps it in its own."
-            )
-    return OriginalRecord(
-        decoded.original_topic, decoded.original_key, value, decoded.original_headers
-    )
+    if decoded.value_omitted is None:
+        return OriginalRecord(
+            decoded.original_topic,
+            decoded.original_key,
+            decoded.original_value,
+            decoded.original_headers,
+        )
+    kept = None
+    if decoded.run is not None and decoded.sequence is not None:
+        kept = writer.call(
+            partial(outbox.event_of, run_uuid=decoded.run, sequence=decoded.sequence)
+        )
+    if kept is None:
+        raise NoOriginal(
+            "It was too large for the dead-letter topic and is not in this database; the agent "
+            "that sent it keeps it in its own."
+        )
+    return OriginalRecord(decoded.original_topic, kept.key, kept.value, kept.headers)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from producer_agent.dead_letters.envelope import LETTER_HEADER, FailedEvent, wrap
+from producer_agent.dead_letters.envelope import LETTER_HEADER, Carried, FailedEvent, wrap
 from producer_agent.store import outbox
 from producer_agent.store.outbox import OutboxRow
 from producer_agent.store.writer import Writer
@@ -104,13 +104,13 @@ class Publisher:
         done: list[tuple[int, str, str | None]] = []
         too_large: list[OutboxRow] = []
         failures: list[str] = []
-        for row in rows:
-            self._produce(producer, row, done, too_large, failures)
-            producer.poll(0)
-        producer.flush(self._config["delivery.timeout.ms"] / 1000 + 5)
-        for row in too_large:
-            self._produce(producer, row, done, None, failures)
-        producer.flush(self._config["delivery.timeout.ms"] / 1000 + 5)
+        for carried in Carried:
+            sent, too_large = (rows if carried is Carried.ALL else too_large), []
+            for row in sent:
+                self._produce(producer, row, carried, done, too_large, failures)
+                producer.poll(0)
+            producer.flush(self._config["delivery.timeout.ms"] / 1000 + 5)
+        failures += [f"dead letter {row.id} is too large without its payload" for row in too_large]
         if done:
             self._writer.call(partial(outbox.published, places=done))
         if failures:
@@ -123,39 +123,40 @@ class Publisher:
         self,
         producer: Producer,
         row: OutboxRow,
+        carried: Carried,
         done: list[tuple[int, str, str | None]],
-        too_large: list[OutboxRow] | None,
+        too_large: list[OutboxRow],
         failures: list[str],
     ) -> None:
-        """Send one row. Where it is too large it joins ``too_large``, or, if that is None, its
-        value is left out of the envelope (and stays in the outbox)."""
-        omit = too_large is None
+        """Send one row with so much of its event; what the topic finds too large joins
+        ``too_large``."""
         event = _event(row)
 
-        def report(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                refusal = "larger than the dead-letter topic takes" if omit else None
-                place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
-                done.append((row.id, place, refusal))
-            elif error.code() in _TOO_LARGE and too_large is not None:
+        def failed(error: KafkaError) -> None:
+            if error.code() in _TOO_LARGE:
                 too_large.append(row)
             else:
                 failures.append(f"{error.name()}: {error.str()}")
 
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                whole = carried is Carried.ALL
+                refusal = None if whole else "larger than the dead-letter topic takes"
+                place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+                done.append((row.id, place, refusal))
+            else:
+                failed(error)
+
         try:
             producer.produce(
                 self._topic,
-                wrap(event, omit_value=omit),
-                row.key,
+                wrap(event, carried),
+                None if carried is Carried.NOTHING else row.key,
                 on_delivery=report,
                 headers=[(LETTER_HEADER, event.letter_id.encode())],
             )
         except KafkaException as error:
-            kafka_error: KafkaError = error.args[0]
-            if kafka_error.code() in _TOO_LARGE and too_large is not None:
-                too_large.append(row)
-            else:
-                failures.append(f"{kafka_error.name()}: {kafka_error.str()}")
+            failed(error.args[0])
 
 
 def _event(row: OutboxRow) -> FailedEvent:

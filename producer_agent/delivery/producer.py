@@ -11,8 +11,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from producer_agent.delivery.attempts import AttemptLog
 from producer_agent.delivery.recorder import Recorder
+from producer_agent.kafka.attempts import AttemptLog
 from producer_agent.store.clock import now_us
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from producer_agent.delivery.attempts import AttemptLog, AttemptSummary
 from producer_agent.delivery.errors import Stored, fact_of
 from producer_agent.delivery.events import Event
+from producer_agent.kafka.attempts import AttemptLog, AttemptSummary, stored_after
 from producer_agent.store.clock import now_us
 from producer_agent.store.deliveries import OutcomeBatch, UndeliveredEvent, record
 from producer_agent.store.lots import REPORT_WIDTH
@@ -324,7 +324,7 @@ class Recorder:
             code=code,
             code_name=fact.name,
             reason=_reason(error, attempts),
-            stored=_stored(code, fact.stored, attempts).value,
+            stored=stored_after(code, attempts).value,
             cause=attempts.causes[0].cause
             if code == KafkaError._MSG_TIMED_OUT and attempts.causes
             else fact.name,
@@ -346,17 +346,3 @@ def _reason(error: KafkaError, attempts: AttemptSummary) -> str:
             f"; {attempts.connection}" if attempts.connection else ""
         )
     return error.str()
-
-
-def _stored(code: int, by_table: Stored, attempts: AttemptSummary) -> Stored:
-    """The table's word, sharpened by the attempts where it leaves doubt.
-
-    A broker's own refusal (a code of the table that is not in doubt) stands; yet an earlier
-    attempt that may have been stored keeps the doubt alive.
-    """
-    told = attempts.stored
-    if told is Stored.MAYBE and by_table is Stored.NO:
-        return Stored.MAYBE
-    if code == KafkaError._MSG_TIMED_OUT and told is not None:
-        return told
-    return by_table

@@ -13,12 +13,12 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
-from producer_agent.delivery.attempts import AttemptLog
 from producer_agent.delivery.events import Event, EventSource
 from producer_agent.delivery.pacer import Pacer
 from producer_agent.delivery.producer import RecordingProducer
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.recorder import Recorder
+from producer_agent.kafka.attempts import AttemptLog
 from producer_agent.store import runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.writer import Writer
@@ -32,6 +32,7 @@ SETTLE_S = 10.0
 """How long a stopped run waits for outstanding reports before it calls them unresolved."""
 
 COMMIT_S = 30.0
+INIT_S = 10.0
 """How long a transaction may take to commit."""
 
 Watermarks = Mapping[int, tuple[int, int]]
@@ -99,7 +100,7 @@ class ProducerRun:
         self._paused_because: str | None = None
         self._stop = threading.Event()
         self._end_reason = "stopped"
-        self._unresolved = 0
+        self._broke: str | None = None
         self._row = writer.call(
             partial(
                 runs.begin_run,
@@ -139,6 +140,11 @@ class ProducerRun:
     def alive(self) -> bool:
         """Whether it still sends or waits for reports."""
         return self._thread.is_alive()
+
+    @property
+    def broke(self) -> str | None:
+        """Why it ended by itself before it was asked to, or None."""
+        return self._broke
 
     @property
     def id(self) -> int:
@@ -190,6 +196,7 @@ class ProducerRun:
                 self._send(lambda *event: self._producer.send(*event), lambda: None)
         except Exception as error:
             log.exception("run of %s broke", self.profile.name)
+            self._broke = str(error)
             self._end_reason = f"broke: {error}"
         finally:
             self._finish()
@@ -234,8 +241,8 @@ class ProducerRun:
         recorder.holding = True
         opened: dict[int, tuple[Event, int]] = {}
         period_s = self.profile.workload.transaction_ms / 1000
-        client.init_transactions(30.0)
-        client.begin_transaction()
+        if not self._begin_transactions(client):
+            return
         commit_s = time.monotonic() + period_s
         failed_before = recorder.failed_reports
 
@@ -273,6 +280,20 @@ class ProducerRun:
             self._send(send, between)
         finally:
             commit()
+
+    def _begin_transactions(self, client: Producer) -> bool:
+        """Take the transactional id and begin; waits out a cluster that is away. False: stopped."""
+        while not self._stop.is_set():
+            try:
+                client.init_transactions(INIT_S)
+                client.begin_transaction()
+                return True
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                self._paused_because = f"no transaction yet: {error.args[0].str()}"
+                self._stop.wait(LONGEST_SLEEP_S)
+        return False
 
     def _finish(self) -> None:
         """Settle every event and close the run's row, whatever happened before."""

@@ -113,6 +113,15 @@ class RunManager:
         """How the running ones stand."""
         return [run.status() for run in self._alive()]
 
+    def broken(self) -> dict[str, str]:
+        """Profiles whose last run ended by itself, and why."""
+        with self._lock:
+            return {
+                name: run.broke
+                for name, run in self._runs.items()
+                if run.broke is not None and not run.alive
+            }
+
     def stop_all(self, reason: str) -> None:
         """Stop every run, side by side."""
         runs = self._alive()

@@ -19,7 +19,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from producer_agent.delivery.errors import Stored, fact_of
+from producer_agent.kafka.attempts import AttemptLog, stored_after
 from producer_agent.store import replays
+from producer_agent.store.clock import now_us
 from producer_agent.store.headers import Headers
 from producer_agent.store.replays import LetterToReplay, ReplayOutcome
 from producer_agent.store.writer import Writer
@@ -85,6 +87,8 @@ class ReplayRunner:
             "message.max.bytes": 100_000_000,
             "topic.metadata.propagation.max.ms": 5_000,
             "error_cb": lambda error: log.info("replay: %s", error),
+            # The attempts tell a record that never left from one that may have arrived.
+            "debug": "msg",
         }
         self._writer = writer
         self._original_of = original_of
@@ -143,8 +147,9 @@ class ReplayRunner:
         self, intents: list[tuple[int, str, int, Original]]
     ) -> list[tuple[ReplayOutcome, Original]]:
         settled: dict[int, ReplayOutcome] = {}
+        attempts = AttemptLog("replay")
         try:
-            producer = Producer(self._config)
+            producer = Producer(self._config, logger=attempts)
         except KafkaException as error:
             reason = f"no producer could be made: {error.args[0]}"
             for row, _, dead_letter, _ in intents:
@@ -152,10 +157,15 @@ class ReplayRunner:
         else:
             try:
                 for row, replay_id, dead_letter, original in intents:
-                    self._produce(producer, row, replay_id, dead_letter, original, settled)
+                    self._produce(
+                        producer, row, replay_id, dead_letter, original, attempts, settled
+                    )
                 deadline = time.monotonic() + DELIVERY_TIMEOUT_MS / 1000 + 5
                 while len(settled) < len(intents) and time.monotonic() < deadline:
                     producer.poll(0.1)
+                # What is purged is reported too, with whether it had left the queue.
+                producer.purge()
+                producer.poll(1.0)
             except (KafkaException, SystemError) as error:
                 log.error("replay: the producer had a fatal error: %s", error)
             for row, _, dead_letter, _ in intents:
@@ -165,7 +175,6 @@ class ReplayRunner:
                         row, dead_letter, "unknown", "no acknowledgement in time", None, None
                     ),
                 )
-            producer.purge()
             producer.close()
         self._writer.submit(
             partial(replays.settle, outcomes=list(settled.values())), must=True
@@ -179,15 +188,27 @@ class ReplayRunner:
         replay_id: str,
         dead_letter: int,
         original: Original,
+        attempts: AttemptLog,
         settled: dict[int, ReplayOutcome],
     ) -> None:
+        sent_us = now_us()
+
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 settled[row] = ReplayOutcome(
                     row, dead_letter, "done", None, message.partition(), message.offset()
                 )
             else:
-                settled[row] = _failure(row, dead_letter, error)
+                code = error.code()
+                behind = attempts.behind(
+                    original.topic,
+                    message.partition(),
+                    sent_us,
+                    now_us(),
+                    timed_out=code == KafkaError._MSG_TIMED_OUT,
+                )
+                stored = stored_after(code, behind)
+                settled[row] = _failure(row, dead_letter, error, stored, behind.headline)
 
         headers = [pair for pair in original.headers if pair[0] != self._header]
         headers.append((self._header, replay_id.encode()))
@@ -206,7 +227,8 @@ class ReplayRunner:
             except BufferError:
                 producer.poll(0.1)
             except KafkaException as error:
-                settled[row] = _failure(row, dead_letter, error.args[0])
+                raised: KafkaError = error.args[0]
+                settled[row] = _failure(row, dead_letter, raised, fact_of(raised.code()).stored)
                 return
             except (TypeError, ValueError) as error:
                 # A topic or header name that is no UTF-8, say: nothing was handed over.
@@ -222,11 +244,13 @@ def _require_header_name(name: str) -> None:
         raise ValueError(f"the header name {name!r} holds a NUL and would be cut there")
 
 
-def _failure(row: int, dead_letter: int, error: KafkaError) -> ReplayOutcome:
-    """Not sent, or perhaps sent: what the error table says decides whether it may be retried."""
-    fact = fact_of(error.code())
-    state = "failed" if fact.stored is Stored.NO else "unknown"
-    return ReplayOutcome(row, dead_letter, state, f"{fact.name}: {error.str()}", None, None)
+def _failure(
+    row: int, dead_letter: int, error: KafkaError, stored: Stored, headline: str | None = None
+) -> ReplayOutcome:
+    """Not stored for sure, and so to be tried again; or perhaps stored."""
+    state = "failed" if stored is Stored.NO else "unknown"
+    reason = f"{error.name()}: {headline or error.str()}"
+    return ReplayOutcome(row, dead_letter, state, reason, None, None)
 
 
 def _already(state: str) -> str:

@@ -75,6 +75,8 @@ def _prepare(db: Database, path: Path, *, read_only: bool) -> None:
             f"{path} was written by a newer Ackboard (it has {newer[-1]}, this version does not). "
             f"Upgrade Ackboard, or set ACKBOARD_DB to another file."
         )
+    if read_only and not applied:
+        raise StoreError(f"{path} is being made just now. Try again in a moment.")
     if read_only and known - applied:
         raise StoreError(
             f"{path} is from an older Ackboard. Start the agent once and it is upgraded in place."

@@ -107,11 +107,26 @@ def publish_again(db: Database, topic: str) -> int:
     return int(cursor.rowcount)
 
 
-def value_of(db: Database, run_uuid: str, sequence: int) -> bytes | None:
-    """The value that a too large dead letter left behind here, while the row is kept."""
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """What a too large dead letter left behind here."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def event_of(db: Database, run_uuid: str, sequence: int) -> KeptEvent | None:
+    """The event itself, while its outbox row is kept."""
     row = db.execute(
-        "SELECT o.value FROM outbox o JOIN runs r ON r.id = o.run "
+        "SELECT o.key, o.value, o.headers FROM outbox o JOIN runs r ON r.id = o.run "
         "WHERE r.uuid = ? AND o.sequence = ?",
         [run_uuid, sequence],
     ).fetchone()
-    return None if row is None else row[0]
+    return None if row is None else KeptEvent(row[0], row[1], headers_from_json(row[2]))
+
+
+def value_of(db: Database, run_uuid: str, sequence: int) -> bytes | None:
+    """The value alone."""
+    kept = event_of(db, run_uuid, sequence)
+    return None if kept is None else kept.value

@@ -110,7 +110,7 @@ def m0002_deliveries(db: Database) -> None:
             stored TEXT NOT NULL CHECK (stored IN ('no', 'maybe', 'yes')),
             sent_us INTEGER,           -- not known of events an agent's death left behind
             settled_us INTEGER NOT NULL,
-            attempts TEXT,             -- JSON, see delivery/attempts.py
+            attempts TEXT,             -- JSON, see kafka/attempts.py
             UNIQUE (run, sequence)
         );
         CREATE INDEX undelivered_by_time ON undelivered (settled_us);

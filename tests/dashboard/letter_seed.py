@@ -18,8 +18,8 @@ from producer_agent.dead_letters import envelope
 from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import RawRecord, decode
 from producer_agent.dead_letters.envelope import FailedEvent
-from producer_agent.delivery.attempts import AttemptCause, AttemptSummary
 from producer_agent.delivery.errors import BY_NAME, Stored
+from producer_agent.kafka.attempts import AttemptCause, AttemptSummary
 from producer_agent.store import dead_letters, facts, replays, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer_agent.dead_letters.conventions import RawRecord, decode
-from producer_agent.dead_letters.envelope import FailedEvent, wrap
+from producer_agent.dead_letters.envelope import Carried, FailedEvent, wrap
 
 EVENT = FailedEvent(
     letter_id="ab:7",
@@ -80,7 +80,7 @@ def test_the_five_fields_of_hand_written_producers_come_first() -> None:
 
 def test_a_value_left_out_is_told_by_size_and_checksum() -> None:
     event = replace(EVENT, value=b"\xff" * 1_000)
-    envelope = wrap(event, omit_value=True)
+    envelope = wrap(event, Carried.NO_VALUE)
     assert len(envelope) < 1_500
     body = json.loads(envelope)
     assert body["original_value"] is None

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from producer_agent.dead_letters.envelope import wrap
+from producer_agent.dead_letters.envelope import Carried, wrap
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.store import outbox
 from producer_agent.store.replays import LetterToReplay
@@ -33,13 +33,13 @@ def test_a_value_that_was_left_out_is_taken_whole_from_the_outbox(writer: Writer
     run = begin_run(writer, run_uuid="ab" * 16)
     record(writer, run, failed=[failure(7, value=value)])
     event = replace(EVENT, run="ab" * 16, sequence=7, value=value)
-    assert original_of(letter(wrap(event, omit_value=True)), writer).value == value
+    assert original_of(letter(wrap(event, Carried.NO_VALUE)), writer).value == value
 
 
 def test_a_value_that_is_nowhere_is_not_replaced_by_an_empty_one(writer: Writer) -> None:
     event = replace(EVENT, run="cd" * 16, value=b"large")
     with pytest.raises(NoOriginal, match="too large for the dead-letter topic"):
-        original_of(letter(wrap(event, omit_value=True)), writer)
+        original_of(letter(wrap(event, Carried.NO_VALUE)), writer)
 
 
 def test_retention_does_not_take_a_value_that_is_only_here(writer: Writer) -> None:
@@ -50,7 +50,7 @@ def test_retention_does_not_take_a_value_that_is_only_here(writer: Writer) -> No
     writer.call(partial(trim, now_s=2e9, keep=Keep(1, 1.0, 1.0)))
 
     event = replace(EVENT, run="ab" * 16, sequence=7, value=b"large")
-    assert original_of(letter(wrap(event, omit_value=True)), writer).value == b"large"
+    assert original_of(letter(wrap(event, Carried.NO_VALUE)), writer).value == b"large"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"not json"])

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from producer_agent.delivery.attempts import AttemptLog
 from producer_agent.delivery.events import ANY_PARTITION, Event
 from producer_agent.delivery.recorder import Recorder
+from producer_agent.kafka.attempts import AttemptLog
 from producer_agent.store.clock import now_us
 from producer_agent.store.reader import Reader
 from producer_agent.store.runs import RunRow

@@ -164,15 +164,45 @@ def test_what_may_have_arrived_is_unknown_and_is_not_sent_again_blindly(
 ) -> None:
     ids = seed(envelope("first"), envelope())
     assert states(make().replay(ids[:1])) == ["done"]
-    cluster.set_broker_rtt(ALL_BROKERS, 20_000)
+    cluster.push_produce_errors([KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND] * 500)
     (outcome,) = make().replay(ids[1:])
-    cluster.set_broker_rtt(ALL_BROKERS, 0)
+    cluster.clear_produce_errors()
 
     assert outcome.state == "unknown"
+    assert outcome.reason is not None
+    assert "NOT_ENOUGH_REPLICAS_AFTER_APPEND ×" in outcome.reason
     assert statuses(reader) == ["replayed", "replay_unknown"]
     (again,) = make().replay(ids[1:])
     assert again.state == "refused"
     assert again.reason == "An earlier replay of it may have arrived: read its topic back first."
+
+
+def test_what_never_left_is_failed_and_may_be_tried_again(
+    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+) -> None:
+    """A press during an outage must not strand the record: nothing was sent."""
+    ids = seed(envelope())
+    cluster.broker_down(ALL_BROKERS)
+    (outcome,) = make().replay(ids)
+    cluster.broker_up(ALL_BROKERS)
+    assert outcome.state == "failed"
+    assert statuses(reader) == ["replay_failed"]
+    assert states(make().replay(ids)) == ["done"]
+
+
+def test_what_was_refused_on_every_attempt_is_failed_and_may_be_tried_again(
+    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+) -> None:
+    """It timed out, yet each attempt was refused before anything was stored."""
+    ids = seed(envelope("first"), envelope())
+    assert states(make().replay(ids[:1])) == ["done"]
+    cluster.push_produce_errors([KafkaError.NOT_ENOUGH_REPLICAS] * 500)
+    (outcome,) = make().replay(ids[1:])
+    cluster.clear_produce_errors()
+    assert outcome.state == "failed"
+    assert outcome.reason is not None
+    assert "NOT_ENOUGH_REPLICAS ×" in outcome.reason
+    assert states(make().replay(ids[1:])) == ["done"]
 
 
 def test_an_intent_left_by_a_crash_becomes_unknown_and_nothing_is_sent(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
-from producer_agent.delivery.attempts import KEPT_PER_PARTITION, AttemptLog, AttemptSummary
 from producer_agent.delivery.errors import Stored
+from producer_agent.kafka.attempts import KEPT_PER_PARTITION, AttemptLog, AttemptSummary
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
 from producer_agent.store.clock import now_us
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
-from producer_agent.delivery.errors import Stored
+from producer_agent.delivery.errors import Stored, fact_of
 from producer_agent.store.clock import now_us
 
 log = logging.getLogger("producer_agent.librdkafka")
@@ -166,6 +166,21 @@ class _Window:
                 for attempt in of_batch
             ]
         )
+
+
+def stored_after(code: int, attempts: AttemptSummary) -> Stored:
+    """May a record whose report has this code be stored: the error table's word, sharpened by the
+    attempts where it leaves doubt.
+
+    A broker's own refusal stands; yet an earlier attempt that may have been stored keeps the
+    doubt alive.
+    """
+    by_table, told = fact_of(code).stored, attempts.stored
+    if told is Stored.MAYBE and by_table is Stored.NO:
+        return Stored.MAYBE
+    if code == KafkaError._MSG_TIMED_OUT and told is not None:
+        return told
+    return by_table
 
 
 class AttemptLog:

@@ -1,0 +1,80 @@
+"""Spring's ``DeadLetterPublishingRecoverer``: ``kafka_dlt-*``.
+
+Each hop appends where the record was; by default it replaces the exception's headers, so that only
+the last hop's are there. The group is left out where the exception does not know it.
+Source: spring-kafka ``listener/DeadLetterRecordManager.java``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from producer_agent.dead_letters.conventions import spring
+from producer_agent.dead_letters.conventions.consumer_side import decoded
+from producer_agent.dead_letters.conventions.headers import (
+    Found,
+    Reading,
+    found_in,
+    int32,
+    names_of,
+    pick,
+)
+from producer_agent.dead_letters.conventions.record import Decoded, RawRecord
+
+NAME = "spring-recoverer"
+
+_PREFIX = "kafka_dlt-"
+_GROUP = f"{_PREFIX}original-consumer-group"
+_NAMES = spring.Names(
+    original=f"{_PREFIX}original-",
+    exception=f"{_PREFIX}exception-",
+    key_exception=f"{_PREFIX}key-exception-",
+    group=_GROUP,
+)
+
+
+def decode(record: RawRecord) -> Decoded | None:
+    """Read the recoverer's headers; None if there are none."""
+    names = {name for name in names_of(record.headers) if name.startswith(_PREFIX)}
+    # The group alone is written for @RetryableTopic too. Which of the others are there can be
+    # configured, so two of them will do.
+    if len(names - {_GROUP}) < 2:
+        return None
+    blocks = _blocks(found_in(record.headers, _own))
+    last = blocks[-1]
+    rest = Reading()
+    attempt = pick(last, spring.DELIVERY_ATTEMPT)
+    return decoded(
+        NAME,
+        record,
+        _own,
+        [spring.hop(block, _NAMES) for block in blocks],
+        rest=rest,
+        attempts_header=rest.take("attempts_header", attempt, int32),
+        deliveries=rest.take("deliveries", attempt, int32),
+        details=spring.timestamp_type(rest, blocks[0], _NAMES),
+    )
+
+
+def _own(name: str) -> bool:
+    return name.startswith(_PREFIX) or name == spring.DELIVERY_ATTEMPT or name in spring.LEFT_BEHIND
+
+
+def _blocks(found: Iterable[Found]) -> list[list[Found]]:
+    """Hops: the attempt and the exception come before where the record was."""
+    blocks: list[list[Found]] = []
+    was_original = True
+    names: set[str] = set()
+    for header in found:
+        original = header.name.startswith(_NAMES.original)
+        if was_original and (not original or header.name in names or not blocks):
+            blocks.append([])
+            names = set()
+        names.add(header.name)
+        blocks[-1].append(header)
+        was_original = original
+    return [block for block in blocks if any(_tells(header) for header in block)]
+
+
+def _tells(header: Found) -> bool:
+    return header.name.startswith(_PREFIX) and header.name != _GROUP
