@@ -1,4 +1,7 @@
-"""Whatever is on a dead-letter topic is read or kept whole; nothing makes decoding raise."""
+"""Whatever is on a dead-letter topic is read or kept whole; nothing makes decoding raise.
+
+What the headers of each framework tell: ``test_conventions_headers``, ``_spring``, ``_samples``.
+"""
 
 from __future__ import annotations
 

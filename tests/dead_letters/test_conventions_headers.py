@@ -1,84 +1,23 @@
-"""What each convention's headers mean where they are easily misread."""
+"""What each framework's headers mean where they are easily misread."""
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import pytest
 
-from producer_agent.dead_letters.conventions import Decoded, Hop, RawRecord, decode
-
-KEPT = (("trace", b"\xff"), ("trace", None))
-"""An application's own headers, around a framework's."""
-
-
-def record(
-    *headers: tuple[str, Any], key: bytes | None = b"k", value: bytes | None = b"v"
-) -> RawRecord:
-    raw = tuple(
-        (name, each.encode() if isinstance(each, str) else each) for name, each in headers
-    )
-    return RawRecord("dead", 0, 5, 1_700_000_000_000, key, value, (KEPT[0], *raw, KEPT[1]))
-
-
-def read(*headers: tuple[str, Any], **raw: Any) -> Decoded:
-    decoded = decode(record(*headers, **raw))
-    assert decoded.original_headers == KEPT
-    return decoded
-
-
-def prefixed(prefix: str, **values: Any) -> list[tuple[str, Any]]:
-    return [(prefix + name.replace("_", "."), value) for name, value in values.items()]
-
-
-def dashed(prefix: str, **values: Any) -> list[tuple[str, Any]]:
-    return [(prefix + name.replace("_", "-"), value) for name, value in values.items()]
-
-
-def int32(number: int) -> bytes:
-    return struct.pack(">i", number)
-
-
-def int64(number: int) -> bytes:
-    return struct.pack(">q", number)
-
-
-def connect(topic: str, error: str | None, message: str | None, **more: Any) -> Any:
-    values = {"topic": topic, "partition": "1", "offset": "7", "connector_name": "sink"}
-    values |= {"task_id": "0", "stage": "TASK_PUT", "class_name": "c", **more}
-    if error is not None:
-        values |= {"exception_class_name": error, "exception_message": message}
-    return prefixed("__connect.errors.", **values)
-
-
-def streams(**values: Any) -> Any:
-    known = {"exception": "a.E", "message": "m", "stacktrace": "s"}
-    known |= {"topic": "in", "partition": "0", "offset": "3"}
-    return prefixed("__streams.errors.", **{**known, **values})
-
-
-def spring_original(prefix: str, topic: str, offset: int = 3, **more: Any) -> Any:
-    values = {"topic": topic, "partition": int32(1), "offset": int64(offset), **more}
-    return dashed(f"{prefix}original-", **values)
-
-
-def share(**values: Any) -> Any:
-    known = {"topic": "orders", "partition": "2", "offset": "41", "group": "g"}
-    return prefixed("__dlq.errors.", **{**known, "delivery_count": "5", **values})
-
-
-def smallrye(topic: str, prefix: str = "dead-letter-", **more: Any) -> Any:
-    values = {"exception_class_name": "a.Outer", "reason": "r", **more}
-    return dashed(prefix, **values, topic=topic, partition="1", offset="9")
-
-
-def karafka(prefix: str = "source_", **more: Any) -> Any:
-    values = {"topic": "orders", "partition": "3", "offset": "12", "consumer_group": "app_g"}
-    return [(prefix + name, value) for name, value in {**values, "attempts": "4", **more}.items()]
-
-
-# --- Kafka Connect -------------------------------------------------------------------------------
+from producer_agent.dead_letters.conventions import Hop, decode
+from tests.dead_letters.framework_headers import (
+    KEPT,
+    connect,
+    int32,
+    karafka,
+    read,
+    record,
+    share,
+    smallrye,
+    streams,
+)
 
 
 def test_connect_s_hop_without_an_exception_does_not_borrow_the_earlier_one_s() -> None:
@@ -101,9 +40,6 @@ def test_an_exception_without_a_message_is_not_one_with_an_empty_message() -> No
 def test_an_earlier_message_is_not_taken_for_a_later_null_one() -> None:
     decoded = read(*connect("orders", "a.E", "first"), *connect("dlq", "a.F", None))
     assert (decoded.error_class, decoded.error_message) == ("a.F", None)
-
-
-# --- Kafka Streams -------------------------------------------------------------------------------
 
 
 def test_a_punctuator_has_no_source() -> None:
@@ -143,9 +79,6 @@ def test_the_class_is_taken_out_of_what_the_first_version_of_streams_wrote() -> 
     assert decoded.error_class == "a.b.E"
 
 
-# --- share groups --------------------------------------------------------------------------------
-
-
 def test_without_a_copy_a_share_group_s_dead_letter_is_a_pointer() -> None:
     decoded = read(*share(), key=None, value=None)
     assert decoded.convention == "share-group"
@@ -177,148 +110,6 @@ def test_a_topic_id_is_told_as_one_and_is_no_target() -> None:
     assert read(*share(topic="payments-orders-eu-wes")).details == {}
 
 
-# --- Spring ------------------------------------------------------------------------------------
-
-
-def test_spring_s_second_hop_without_a_group_does_not_borrow_the_first_one_s() -> None:
-    decoded = read(
-        *spring_original("kafka_dlt-", "orders", consumer_group="billing"),
-        *dashed("kafka_dlt-exception-", fqcn="a.Outer", cause_fqcn="a.Cause", message="m"),
-        *spring_original("kafka_dlt-", "orders-dlt", 0),
-    )
-    assert [(hop.topic, hop.consumer_group) for hop in decoded.hops] == [
-        ("orders", "billing"),
-        ("orders-dlt", None),
-    ]
-    assert decoded.consumer_group is None
-    assert (decoded.error_class, decoded.error_wrapper_class) == ("a.Cause", "a.Outer")
-    assert decoded.hops[0].error_class is None
-
-
-def test_spring_that_keeps_earlier_exceptions_is_read_hop_by_hop() -> None:
-    decoded = read(
-        *dashed("kafka_dlt-exception-", fqcn="a.Outer", cause_fqcn="a.First", message="one"),
-        *spring_original("kafka_dlt-", "orders"),
-        *dashed("kafka_dlt-exception-", fqcn="a.Second"),
-        *spring_original("kafka_dlt-", "orders-dlt"),
-    )
-    assert [hop.error_class for hop in decoded.hops] == ["a.First", "a.Second"]
-    assert [hop.error_message for hop in decoded.hops] == ["one", None]
-    assert (decoded.error_class, decoded.error_wrapper_class) == ("a.Second", None)
-    assert decoded.fields["error_class"] == "header kafka_dlt-exception-fqcn [1]"
-
-
-def test_spring_s_value_exception_goes_before_its_key_exception() -> None:
-    decoded = read(
-        *dashed("kafka_dlt-key-exception-", fqcn="a.Key", message="key", stacktrace="ks"),
-        *dashed("kafka_dlt-exception-", fqcn="a.Value", cause_fqcn="a.Value", message="value"),
-        *spring_original("kafka_dlt-", "orders"),
-    )
-    assert (decoded.error_class, decoded.error_wrapper_class) == ("a.Value", None)
-    assert (decoded.error_message, decoded.stack) == ("value", "ks")
-
-
-def test_the_delivery_attempt_of_an_earlier_hop_is_not_the_last_one_s() -> None:
-    first = [
-        ("kafka_deliveryAttempt", int32(3)),
-        *dashed("kafka_dlt-exception-", fqcn="a.E"),
-        *spring_original("kafka_dlt-", "orders"),
-    ]
-    assert read(*first).deliveries == 3
-    second = [
-        *dashed("kafka_dlt-exception-", fqcn="a.F"),
-        *spring_original("kafka_dlt-", "orders-dlt"),
-    ]
-    assert read(*first, *second).deliveries is None
-    assert read(*first, ("kafka_deliveryAttempt", int32(1)), *second).deliveries == 1
-
-
-@pytest.mark.parametrize(
-    ("field", "name", "value"),
-    [
-        ("original_partition", "partition", b"3"),
-        ("original_partition", "partition", b"1234"),
-        ("original_partition", "partition", int64(3)),
-        ("original_partition", "partition", b""),
-        ("original_partition", "partition", int32(-7)),
-        ("original_offset", "offset", int32(3)),
-        ("original_offset", "offset", b"12345678"),
-        ("original_timestamp_ms", "timestamp", b"1763100007091"),
-        ("original_topic", "topic", b"\xff\xfe"),
-        ("original_topic", "topic", b"no topic"),
-        ("original_topic", "topic", b""),
-    ],
-)
-@pytest.mark.parametrize("prefix", ["kafka_dlt-", "x-", "kafka_"])
-def test_what_does_not_fit_its_encoding_is_shown_as_hex(
-    prefix: str, field: str, name: str, value: bytes
-) -> None:
-    headers = dict(spring_original(prefix, "orders", timestamp=int64(1_763_100_007_091)))
-    headers[f"{prefix}original-{name}"] = value
-    decoded = read(*headers.items(), (f"{prefix}exception-message", "m"))
-    assert getattr(decoded, field) is None
-    assert decoded.undecoded == {field: value.hex()}
-    assert decoded.fields[field] == f"header {prefix}original-{name} [0]"
-
-
-def test_minus_one_is_kafka_s_word_for_none() -> None:
-    decoded = read(
-        *spring_original("kafka_dlt-", "orders", timestamp=int64(-1)),
-        *dashed("kafka_dlt-exception-", fqcn="a.E"),
-    )
-    assert (decoded.original_timestamp_ms, decoded.undecoded) == (None, {})
-
-
-def retryable(*retries: tuple[str, bytes], **original: Any) -> Any:
-    return [
-        *spring_original("kafka_", "orders", **original),
-        ("kafka_dlt-original-consumer-group", "shipping"),
-        *retries,
-        *dashed("kafka_exception-", fqcn="a.Outer", cause_fqcn="a.Cause", message="m"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(b"\x01\x9a\x80\xf3a\xed", 1_763_100_025_325), (b"\x07", 7), (b"\x00\x80", 128), (b"\xff", None)],
-)
-def test_retry_timestamps_are_as_many_bytes_as_they_take(value: bytes, expected: int) -> None:
-    decoded = read(*retryable(("retry_topic-original-timestamp", value)))
-    assert decoded.convention == "spring-retryable-topic"
-    assert decoded.original_timestamp_ms == expected
-    assert decoded.undecoded == {}
-
-
-@pytest.mark.parametrize("value", [b"", b"\x00" * 9, b"1763100025325", b"\x80\x00"])
-def test_a_retry_timestamp_that_cannot_be_one_is_shown_as_hex(value: bytes) -> None:
-    decoded = read(*retryable(("retry_topic-original-timestamp", value)))
-    assert decoded.original_timestamp_ms is None
-    assert decoded.undecoded == {"original_timestamp_ms": value.hex()}
-
-
-def test_retry_attempts_are_one_more_than_there_were_deliveries() -> None:
-    numbers = [("retry_topic-attempts", int32(number)) for number in (2, 3, 4)]
-    decoded = read(*retryable(*numbers))
-    assert (decoded.attempts_header, decoded.deliveries) == (4, 3)
-    assert decoded.fields["deliveries"] == "header retry_topic-attempts [2]"
-    assert decoded.consumer_group == "shipping"
-
-
-def test_spring_cloud_stream_is_read() -> None:
-    decoded = read(
-        *spring_original("x-", "orders", 99, timestamp=int64(5), timestamp_type="CreateTime"),
-        *dashed("x-exception-", message="m", fqcn="a.E", stacktrace="s"),
-    )
-    assert (decoded.convention, decoded.side) == ("spring-cloud-stream", "consumer")
-    assert decoded.hops == (
-        Hop("orders", 1, 99, 5, error_class="a.E", error_message="m", stack="s"),
-    )
-    assert decoded.original_offset == 99
-
-
-# --- SmallRye ------------------------------------------------------------------------------------
-
-
 def test_smallrye_s_newest_hop_comes_first_and_its_missing_cause_is_not_borrowed() -> None:
     decoded = read(
         *smallrye("orders-dlq", reason="second"),
@@ -345,7 +136,11 @@ def test_delayed_retries_without_a_dead_letter_header_are_read() -> None:
     assert [hop.timestamp_ms for hop in decoded.hops] == [1_763_500_003_039, None, None]
 
 
-# --- Karafka and Watermill -----------------------------------------------------------------------
+@pytest.mark.parametrize("count", ["9223372036854775807", "2147483647", "-2", "2.0", "two", ""])
+def test_a_retry_count_that_is_no_java_int_counts_nothing(count: str) -> None:
+    decoded = read(*smallrye("orders", "delayed-retry-"), ("delayed-retry-count", count))
+    assert decoded.deliveries is None
+    assert decoded.undecoded["deliveries"] == count.encode().hex()
 
 
 def test_karafka_is_read() -> None:
@@ -369,9 +164,6 @@ def test_watermill_keeps_a_message_s_uuid_but_not_an_empty_one() -> None:
     uuid = ("_watermill_message_uuid", "u-1")
     assert (uuid[0], b"u-1") in decode(record(*poisoned, uuid)).original_headers
     assert read(*poisoned, (uuid[0], "")).original_headers == KEPT
-
-
-# --- what is nobody's ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -401,47 +193,3 @@ def test_a_header_that_anyone_may_use_claims_nothing(headers: list[tuple[str, An
     decoded = decode(raw)
     assert decoded.convention == "unknown"
     assert decoded.original_headers == raw.headers
-
-
-# --- several frameworks, one after the other -----------------------------------------------------
-
-
-def test_the_first_framework_tells_the_origin_and_the_last_one_the_error() -> None:
-    decoded = read(
-        *connect("orders", "a.First", "one"),
-        *dashed("kafka_dlt-exception-", fqcn="a.Second"),
-        *spring_original("kafka_dlt-", "connect-dlq", 8, consumer_group="g"),
-    )
-    assert decoded.convention == "spring-recoverer"
-    assert (decoded.original_topic, decoded.original_offset) == ("orders", 7)
-    assert (decoded.error_class, decoded.consumer_group) == ("a.Second", "g")
-    assert [hop.topic for hop in decoded.hops] == ["orders", "connect-dlq"]
-    assert decoded.details["conventions"] == "kafka-connect, spring-recoverer"
-    assert decoded.fields["original_topic"] == "header __connect.errors.topic [0]"
-    assert decoded.fields["hops[0].topic"] == "header __connect.errors.topic [0]"
-    assert decoded.fields["hops[1].error_class"] == "header kafka_dlt-exception-fqcn [0]"
-
-
-def test_a_retryable_topic_s_dead_letter_that_fails_again_keeps_its_origin() -> None:
-    decoded = read(
-        *retryable(("retry_topic-attempts", int32(4))),
-        *dashed("kafka_dlt-exception-", fqcn="a.Second"),
-        *spring_original("kafka_dlt-", "orders-dlt", 8, consumer_group="parking"),
-    )
-    assert (decoded.original_topic, decoded.original_offset) == ("orders", 3)
-    assert (decoded.error_class, decoded.consumer_group) == ("a.Second", "parking")
-    assert [(hop.topic, hop.consumer_group) for hop in decoded.hops] == [
-        ("orders", "shipping"),
-        ("orders-dlt", "parking"),
-    ]
-
-
-def test_where_the_order_cannot_be_told_no_origin_is_named() -> None:
-    decoded = read(*smallrye("a-topic"), *connect("another", "a.E", "m"))
-    assert decoded.details["conventions"] == "kafka-connect, smallrye"
-    assert (decoded.original_topic, decoded.original_partition, decoded.original_offset) == (
-        None,
-        None,
-        None,
-    )
-    assert not any(name.startswith("original_t") for name in decoded.fields)

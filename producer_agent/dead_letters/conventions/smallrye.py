@@ -109,4 +109,6 @@ def _hop(block: Block, timestamp: Found | None) -> ReadHop:
 
 def _deliveries(value: bytes) -> int | None:
     retries = decimal(value)
+    if retries is not None and retries >= 2**31 - 1:
+        raise ValueError("SmallRye counts in an int")
     return None if retries is None else retries + 1
