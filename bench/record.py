@@ -148,6 +148,7 @@ def recorded(
                 event = Event(TOPIC, ANY_PARTITION, None, VALUE, [(IDENTITY_HEADER, header)])
             if sequence % 1000 == 0:
                 sent_us = now_us()
+                producer.recorder.accepted = min(sequence + 1000, events)
                 # The agent never waits for room (a full queue is an outcome there); here every
                 # event is to be sent, so the queue is kept from filling.
                 while producer.outstanding > limit:

@@ -44,7 +44,17 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
         )
     )
     if decoded.original_topic is None:
-        raise NoOriginal("It does not tell which topic it came from.")
+        raise NoOriginal(
+            f"It came from {decoded.internal_topic}, an internal topic of a Streams application: "
+            f"nothing may be sent there."
+            if decoded.internal_topic
+            else "It does not tell which topic it came from."
+        )
+    if decoded.is_pointer:
+        raise NoOriginal(
+            "It only points to its original and holds nothing to send: read that record at its "
+            "topic, partition and offset."
+        )
     if decoded.value_omitted is None:
         return OriginalRecord(
             decoded.original_topic,

@@ -68,8 +68,8 @@ class Recorder:
         self._outcome = "unconfirmed" if acks == "0" else "delivered"
         self._attempts = attempts
         self._dead_letters = dead_letters
-        self._reports: list[float] = []
-        self._ready: list[float] = []
+        self._reports: list[float | None] = []
+        self._ready: list[float | None] = []
         self._undelivered: list[UndeliveredEvent] = []
         self._delays: list[tuple[int, float, int]] = []
         self._counters: dict[tuple[int, str], int] = {}
@@ -79,7 +79,8 @@ class Recorder:
         self.failed_reports = 0
         """Reports of a failure so far: within a transaction, the first makes an abort due."""
         self.accepted = 0
-        """Sequences below this were handed to ``produce()``."""
+        """Sequences below this were handed to ``produce()``, or are about to be: whoever sends
+        sets it before a tick's events, as an attribute an event is too dear."""
         self.holding = False
         """Acknowledgements wait for :meth:`commit` or :meth:`abort` of their transaction."""
         self.closing = False
@@ -96,37 +97,49 @@ class Recorder:
         """
         # One closure around everything that is needed for an event, and default arguments where
         # the callback needs its event: this runs once an event and is the price of recording
-        # (bench/record.py), in which an attribute looked up twice can be seen.
+        # (bench/record.py), in which a comparison, an attribute or an empty list of headers can
+        # be seen.
         extend = self._reports.extend
         failed = self._failed
-        ignore_offset = self._outcome == "unconfirmed"
+        confirmed = self._outcome == "delivered"
 
         def send(sequence: int, event: Event, sent_us: int) -> None:
-            def report(
-                error: KafkaError | None,
-                message: Message,
-                sequence: int = sequence,
-                sent_us: int = sent_us,
-                event: Event = event,
-            ) -> None:
-                if error is None:
-                    offset = message.offset()
-                    extend(
-                        (
-                            sequence,
-                            sent_us,
-                            message.partition(),  # type: ignore[arg-type]  # set in a report
-                            -1 if ignore_offset or offset is None else offset,
-                            message.latency(),
-                        )
-                    )
-                else:
-                    failed(sequence, sent_us, event, error, message)
+            if confirmed:
 
-            self.accepted = sequence + 1
+                def report(
+                    error: KafkaError | None,
+                    message: Message,
+                    sequence: int = sequence,
+                    sent_us: int = sent_us,
+                    event: Event = event,
+                ) -> None:
+                    if error is None:
+                        partition, offset = message.partition(), message.offset()
+                        extend((sequence, sent_us, partition, offset, message.latency()))
+                    else:
+                        failed(sequence, sent_us, event, error, message)
+
+            else:
+
+                def report(
+                    error: KafkaError | None,
+                    message: Message,
+                    sequence: int = sequence,
+                    sent_us: int = sent_us,
+                    event: Event = event,
+                ) -> None:
+                    if error is None:
+                        # Whatever offset is told here, there is no broker's word behind it.
+                        extend((sequence, sent_us, message.partition(), None, message.latency()))
+                    else:
+                        failed(sequence, sent_us, event, error, message)
+
             topic, partition, key, value, headers = event
             try:
-                produce(topic, value, key, partition, report, headers=headers)
+                if headers:
+                    produce(topic, value, key, partition, report, headers=headers)
+                else:
+                    produce(topic, value, key, partition, report)
             except BufferError:
                 self.rejected(sequence, sent_us, event, KafkaError(KafkaError._QUEUE_FULL))
             except KafkaException as raised:
@@ -194,9 +207,9 @@ class Recorder:
     def abort(self) -> list[int]:
         """The transaction is aborted: forget its acknowledgements, and tell whose they were."""
         with self._lock:
-            return [int(sequence) for sequence in self._take()[::REPORT_WIDTH]]
+            return [int(sequence or 0) for sequence in self._take()[::REPORT_WIDTH]]
 
-    def _take(self) -> list[float]:
+    def _take(self) -> list[float | None]:
         # The callback may append at any moment, without the lock, as it must stay cheap: that is
         # safe since it appends whole reports at the end, while one taker at a time (hence the
         # lock) removes a prefix.
@@ -233,7 +246,7 @@ class Recorder:
             undelivered, self._undelivered = self._undelivered, []
             if not self.holding:
                 self._ready += self._take()
-            reports = array("d", self._ready)
+            reports = _packed(self._ready)
             self._ready.clear()
         if not (reports or undelivered or delays or counters):
             return
@@ -336,6 +349,15 @@ class Recorder:
             value=event.value,
             headers=event.headers,
         )
+
+
+def _packed(reports: list[float | None]) -> array[float]:
+    """The reports as doubles; an offset that was not told (acks=0, or a duplicate that the broker
+    recognised) is -1."""
+    try:
+        return array("d", reports)  # type: ignore[arg-type]  # None is what is looked for
+    except TypeError:
+        return array("d", [-1.0 if number is None else number for number in reports])
 
 
 def _reason(error: KafkaError, attempts: AttemptSummary) -> str:

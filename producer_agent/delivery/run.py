@@ -221,13 +221,20 @@ class ProducerRun:
                     recorder.count("not_sent", tick.events)
                 else:
                     sent_us = now_us()
-                    for _ in range(tick.events):
-                        send(sequence, self._source.make(sequence), sent_us)
-                        sequence += 1
-                        if sequence == self._limits.events:
-                            self._end_reason = "complete"
-                            return
+                    end = sequence + tick.events
+                    if self._limits.events is not None:
+                        end = min(end, self._limits.events)
+                    recorder.accepted = end
+                    try:
+                        while sequence < end:
+                            send(sequence, self._source.make(sequence), sent_us)
+                            sequence += 1
+                    finally:
+                        recorder.accepted = sequence
                     recorder.delays(sent_us // 1_000_000, list(tick.delays_us()))
+                    if sequence == self._limits.events:
+                        self._end_reason = "complete"
+                        return
             between()
             self._stop.wait(min(self._pacer.wait_s(time.monotonic()), LONGEST_SLEEP_S))
 

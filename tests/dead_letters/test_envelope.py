@@ -87,8 +87,18 @@ def test_a_value_left_out_is_told_by_size_and_checksum() -> None:
     assert body["original_value_omitted"] == {
         "bytes": 1_000,
         "sha256": hashlib.sha256(b"\xff" * 1_000).hexdigest(),
+        "key_and_headers": False,
     }
     assert decode(record(envelope)).value_omitted == 1_000
+
+
+def test_key_and_headers_can_stay_behind_too() -> None:
+    event = replace(EVENT, key=b"k" * 5_000, headers=(("h", b"v" * 5_000),))
+    envelope = wrap(event, Carried.NOTHING)
+    assert len(envelope) < 1_500
+    body = json.loads(envelope)
+    assert (body["original_key"], body["original_headers"]) == (None, [])
+    assert body["original_value_omitted"]["key_and_headers"] is True
 
 
 @given(st.sampled_from(["no", "maybe", "yes"]))

@@ -58,6 +58,7 @@ class Bench:
 
     def send(self, sequence: int) -> None:
         event = Event("orders", ANY_PARTITION, b"k", b"v", [("h", b"1")])
+        self.recorder.accepted = max(self.recorder.accepted, sequence + 1)
         self._send(sequence, event, now_us())
 
     def _produce(self, *arguments: Any, headers: Any) -> None:
