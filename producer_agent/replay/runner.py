@@ -29,6 +29,7 @@ from producer_agent.store.writer import Writer
 log = logging.getLogger(__name__)
 
 DELIVERY_TIMEOUT_MS = 20_000
+PURGE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,10 @@ class ReplayRunner:
                 deadline = time.monotonic() + DELIVERY_TIMEOUT_MS / 1000 + 5
                 while len(settled) < len(intents) and time.monotonic() < deadline:
                     producer.poll(0.1)
-                # What is purged is reported too, with whether it had left the queue.
-                producer.purge()
-                producer.poll(1.0)
+                if len(settled) < len(intents):
+                    # What is purged is reported too, with whether it had left the queue.
+                    producer.purge()
+                    producer.flush(PURGE_S)
             except (KafkaException, SystemError) as error:
                 log.error("replay: the producer had a fatal error: %s", error)
             for row, _, dead_letter, _ in intents:
