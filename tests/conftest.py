@@ -15,8 +15,9 @@ from producer_agent.store.writer import Writer
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[EmbeddedCluster]:
     """One cluster for tests that touch topics of their own only, and break nothing else."""
-    with EmbeddedCluster() as running:
-        yield running
+    running = EmbeddedCluster()
+    yield running
+    running.leave_to_exit()
 
 
 @pytest.fixture

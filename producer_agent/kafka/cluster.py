@@ -26,7 +26,7 @@ SETTINGS_EVERY_S = 30.0
 
 
 class Cluster:
-    """A cluster and how to reach it. ``close()`` ends an embedded one.
+    """A cluster and how to reach it. ``close()`` takes an embedded one's brokers away.
 
     Raises:
         EmbeddedClusterUnavailable: no real cluster was named, and this platform's librdkafka
@@ -59,7 +59,7 @@ class Cluster:
         if self.faults is not None:
             self.faults.close()
         if self._embedded is not None:
-            self._embedded.close()
+            self._embedded.leave_to_exit()
 
     def view(self, timeout_s: float = 3.0) -> ClusterView:
         """Brokers and topics now.
