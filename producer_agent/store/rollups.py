@@ -31,12 +31,13 @@ class Resolution:
 
 
 RESOLUTIONS = (
-    Resolution(1, 2 * HOUR_S),
-    Resolution(10, DAY_S),
-    Resolution(60, 7 * DAY_S),
-    Resolution(600, 60 * DAY_S),
+    Resolution(1, HOUR_S // 4),
+    Resolution(10, 2 * HOUR_S),
+    Resolution(60, DAY_S),
+    Resolution(600, 14 * DAY_S),
     Resolution(3600, None),
 )
+"""Each is kept for longer than any window that :func:`resolution_for` reads from it."""
 
 MOST_POINTS = 400
 """A chart reads at most about so many buckets: more than its width in points shows nothing more."""

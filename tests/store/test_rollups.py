@@ -112,3 +112,10 @@ def test_an_unknown_counter_is_refused(writer: Writer) -> None:
         writer.call(
             partial(rollups.add_count, series=series, at_s=START_S, counter="lost; DROP", n=1)
         )
+
+
+def test_every_width_is_kept_for_longer_than_any_window_read_from_it() -> None:
+    for resolution in RESOLUTIONS[:-1]:
+        assert resolution.kept_s is not None
+        assert resolution.kept_s > resolution.seconds * MOST_POINTS
+    assert RESOLUTIONS[-1].kept_s is None
