@@ -197,6 +197,10 @@ class Agent:
                 self._tell()
             except (StoreError, TimeoutError) as error:
                 log.error("no heartbeat: %s", error)
+            except Exception:
+                # Whatever it is, the next beat may succeed, and without beats the agent is dead
+                # to every page.
+                log.exception("no heartbeat")
             self._stop.wait(HEARTBEAT_S)
 
     def _tell(self) -> None:
