@@ -26,7 +26,7 @@ SETTINGS_EVERY_S = 30.0
 
 
 class Cluster:
-    """A cluster and how to reach it. ``close()`` takes an embedded one's brokers away.
+    """A cluster and how to reach it. An embedded one lives until the process ends.
 
     Raises:
         EmbeddedClusterUnavailable: no real cluster was named, and this platform's librdkafka

@@ -269,9 +269,11 @@ class _ProduceRefusal:
 
     SUPPLY = 12_000
     TICK_S = 0.02
-    # The count misses a request that arrives in the microseconds between reading and emptying the
-    # mock's list; one more for so many keeps the supply from shrinking over a long fault.
-    REQUESTS_PER_SPARE = 500
+    # The count misses requests that arrive between reading and emptying the mock's list: one in
+    # thousands, or one in twelve where the operating system stops the thread just there (measured
+    # on a machine with more to do than cores). One more for each four keeps the supply from
+    # shrinking over a long fault.
+    REQUESTS_PER_SPARE = 4
 
     def __init__(self, cluster: EmbeddedCluster, code: int) -> None:
         self._cluster = cluster
