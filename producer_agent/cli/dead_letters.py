@@ -1,4 +1,4 @@
-"""``dead-letters``: list them, and show one whole."""
+"""``dead-letters``: list them, group them by cause, show one whole, export them all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 from sqlite_utils import Database
 
-from producer_agent.cli.options import DbOption, JsonOption, settings_for, window_of
+from producer_agent.cli.dead_letters_export import export
+from producer_agent.cli.dead_letters_groups import list_groups
+from producer_agent.cli.letter_filter import (
+    CauseOption,
+    ProfileOption,
+    SinceOption,
+    StatusOption,
+    TopicOption,
+    filter_of,
+)
+from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import (
     as_base64,
     count,
@@ -22,9 +32,8 @@ from producer_agent.cli.output import (
     visible,
 )
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode
-from producer_agent.store.clock import now_us
 from producer_agent.store.queries import dead_letters as queries
-from producer_agent.store.queries.dead_letters import Letter, LetterFilter, ReplayRow
+from producer_agent.store.queries.dead_letters import Letter, ReplayRow
 from producer_agent.store.reader import Reader
 
 app = typer.Typer(help="What failed, and why.", no_args_is_help=True)
@@ -40,26 +49,11 @@ def _root() -> None:
 
 @app.command("list")
 def list_letters(
-    topic: Annotated[
-        str | None, typer.Option(help="Only those meant for this topic.", metavar="TOPIC")
-    ] = None,
-    cause: Annotated[
-        str | None,
-        typer.Option(help="Only those of this cause: its number, or part of its title."),
-    ] = None,
-    status: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Only with this status; may be repeated: {', '.join(queries.STATUSES)}."
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Only those sent under this profile.", metavar="NAME")
-    ] = None,
-    since: Annotated[
-        str,
-        typer.Option(help="Stored no longer ago than 30m, 1h, 2d; or all.", metavar="AGE"),
-    ] = "all",
+    topic: TopicOption = None,
+    cause: CauseOption = None,
+    status: StatusOption = None,
+    profile: ProfileOption = None,
+    since: SinceOption = "all",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many rows.")] = 50,
     as_json: JsonOption = False,
     db: DbOption = None,
@@ -69,19 +63,9 @@ def list_letters(
     Exit codes: 0 done (also when none match); 1 the database cannot be read; 2 bad usage, such
     as a cause that fits none or several.
     """
-    window_s = window_of(since)
-    unknown = sorted(set(status or ()) - set(queries.STATUSES))
-    if unknown:
-        raise typer.BadParameter(
-            f"There is no status {unknown[0]!r}. There are: {', '.join(queries.STATUSES)}."
-        )
     reader = Reader(settings_for(db).db)
-    wanted = LetterFilter(
-        topic=topic,
-        cause=None if cause is None else _cause_of(reader, cause),
-        statuses=tuple(status) if status else None,
-        profile=profile,
-        since_us=None if window_s is None else now_us() - round(window_s * 1e6),
+    wanted = filter_of(
+        reader, topic=topic, cause=cause, status=status, profile=profile, since=since
     )
 
     def ask(db: Database) -> tuple[queries.LetterSummary, tuple[queries.LetterRow, ...]]:
@@ -172,21 +156,8 @@ def show(
         _print(found, decoded, value, replays)
 
 
-def _cause_of(reader: Reader, text: str) -> int:
-    """The row id of the one cause that ``text`` means."""
-    causes = reader(queries.filter_options).causes
-    if text.isdecimal():
-        fitting = [(id_, title) for id_, title in causes if id_ == int(text)]
-    else:
-        fitting = [(id_, title) for id_, title in causes if text.casefold() in title.casefold()]
-        fitting = [pair for pair in fitting if pair[1] == text] or fitting
-    if len(fitting) == 1:
-        return fitting[0][0]
-    told = "; ".join(f"{id_}: {visible(title)}" for id_, title in (fitting or causes)[:20])
-    raise typer.BadParameter(
-        f"{len(fitting) or 'No'} causes fit {text!r}. Give the number of one. "
-        + (f"There are: {told}." if told else "There are none.")
-    )
+app.command("groups")(list_groups)
+app.command("export")(export)
 
 
 def _document(
