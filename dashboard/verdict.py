@@ -61,6 +61,8 @@ def badge(level: LevelSummary) -> Badge:
     """The state of an acks level."""
     if any(profile.burns for profile in level.profiles):
         return Badge("burning", ":material/local_fire_department:", "red")
+    if any(profile.refuses for profile in level.profiles):
+        return Badge("refusing", ":material/block:", "red")
     if any(profile.is_slow for profile in level.profiles):
         return Badge("slow", ":material/speed:", "orange")
     if level.acks == "0":
@@ -157,6 +159,13 @@ def _delivery(
         )
     if burning:
         return _burning(burning, causes, range_words)
+    refusing = sorted(
+        (profile for profile in profiles if profile.refuses),
+        key=lambda profile: profile.counts.rejected / profile.counts.sent,
+        reverse=True,
+    )
+    if refusing:
+        return _refusing(refusing, causes, range_words)
     if paused:
         names = ", ".join(escape_markdown(run.profile) for run in paused)
         reason = escape_markdown(str(paused[0].paused_because))
@@ -188,19 +197,7 @@ def _burning(
     worst = burning[0]
     name = escape_markdown(worst.profile)
     text = f"{one_in(worst.counts.failed, worst.counts.reported).capitalize()} events failed in "
-    text += f"the last {range_words}"
-    its = [c for c in causes if worst.profile in c.profiles and c.outcome == "failed"]
-    if its:
-        top = its[0]
-        words = meaning(top.cause)
-        only = "all" if len(its) == 1 else "mostly"
-        text += f", {only} {code_span(top.cause)} on {code_span(top.topic)}"
-        text += f": {escape_markdown(words)}. " if words else ". "
-        known = BY_NAME.get(top.cause)
-        text += f"{escape_markdown(known.mend)} " if known is not None else ""
-        text += f"[Triage them]({dead_letters_link(top)})"
-    else:
-        text += "."
+    text += f"the last {range_words}{_causes_of(worst, 'failed', causes)}"
     others = ", ".join(escape_markdown(profile.profile) for profile in burning[1:])
     if others:
         text += f"  \nAlso over budget: {others}."
@@ -210,6 +207,39 @@ def _burning(
         text,
         ":material/local_fire_department:",
     )
+
+
+def _refusing(
+    refusing: Sequence[ProfileSummary], causes: Sequence[CauseSummary], range_words: str
+) -> Notice:
+    worst = refusing[0]
+    text = (
+        f"{one_in(worst.counts.rejected, worst.counts.sent).capitalize()} events in the last "
+        f"{range_words} never left the client{_causes_of(worst, 'rejected', causes)}"
+    )
+    others = ", ".join(escape_markdown(profile.profile) for profile in refusing[1:])
+    if others:
+        text += f"  \nAlso refused: events of {others}."
+    return Notice(
+        "error",
+        f"{escape_markdown(worst.profile)}: produce() refuses its events",
+        text,
+        ":material/block:",
+    )
+
+
+def _causes_of(profile: ProfileSummary, outcome: str, causes: Sequence[CauseSummary]) -> str:
+    """The end of a sentence: what it mostly was, what to do about it, and the way to triage."""
+    its = [c for c in causes if profile.profile in c.profiles and c.outcome == outcome]
+    if not its:
+        return "."
+    top = its[0]
+    words, known = meaning(top.cause), BY_NAME.get(top.cause)
+    only = "all" if len(its) == 1 else "mostly"
+    text = f", {only} {code_span(top.cause)} on {code_span(top.topic)}"
+    text += f": {escape_markdown(words)}. " if words else ". "
+    text += f"{escape_markdown(known.mend)} " if known is not None else ""
+    return text + f"[Triage them]({dead_letters_link(top)})"
 
 
 def _slow(slow: Sequence[ProfileSummary], range_words: str) -> Notice:

@@ -223,3 +223,22 @@ def test_a_card_tells_how_it_stands_against_its_objective(
     summary: ProfileSummary, words: str
 ) -> None:
     assert verdict.objective_words(summary) == words
+
+
+def test_events_that_produce_refuses_are_no_health() -> None:
+    """They are no part of the success ratio, and just as lost."""
+    counts = Counts(delivered=8_000, rejected=2_000)
+    refused = replace(profile(), counts=counts)
+    cause = replace(CAUSE, cause="TOPIC_AUTHORIZATION_FAILED", outcome="rejected")
+    [notice] = answer(levels=(level(refused),), causes=(cause,))
+    assert notice.severity == "error"
+    assert notice.title == "critical: produce() refuses its events"
+    for words in ("1 in 5 events", "never left the client", "not allowed to write", "Grant WRITE"):
+        assert words in notice.text
+    assert verdict.badge(level(refused)).word == "refusing"
+
+
+def test_a_single_refused_event_in_a_quiet_minute_is_no_alarm() -> None:
+    summary = level(replace(profile(), counts=Counts(delivered=500, rejected=1)))
+    [notice] = answer(levels=(summary,))
+    assert notice.severity == "success"

@@ -93,6 +93,18 @@ class ProfileSummary:
         return _wilson_lower(self.counts.failed, self.counts.reported) > 1 - self.success_objective
 
     @property
+    def refuses(self) -> bool:
+        """Whether ``produce()`` refuses more events than its objective would let fail.
+
+        They are no part of the success ratio, as there was no report, yet they are just as lost.
+        Without an objective one in a hundred is let pass. Chance is ruled out as in :attr:`burns`.
+        """
+        allowed = 0.01 if self.success_objective is None else 1 - self.success_objective
+        return bool(self.counts.rejected) and (
+            _wilson_lower(self.counts.rejected, self.counts.sent) > allowed
+        )
+
+    @property
     def is_slow(self) -> bool:
         """Whether its p99 exceeds its objective."""
         return (
