@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from producer_agent.cli.output import as_base64, visible
+from producer_agent.cli.output import as_base64, visible, writable
 from producer_agent.dead_letters.conventions import Decoded, Hop
 from producer_agent.dead_letters.conventions.record import Headers
 from producer_agent.store.queries.letter_export import ExportedLetter
@@ -64,8 +63,6 @@ FIELDS: Final = (
 )
 """Every key of a record, in order: first what triage reads, last what is long."""
 
-DEEPEST: Final = 20
-"""Levels of lists and objects that are written; our own records have five."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that a spreadsheet would run, full-width forms as well (OWASP, "CSV
@@ -125,7 +122,7 @@ def record_of(found: ExportedLetter, decoded: Decoded) -> dict[str, Any]:
         "key_b64": as_base64(letter.key),
         "value_b64": as_base64(letter.value),
     }
-    return {name: _writable(told[name]) for name in FIELDS}
+    return {name: writable(told[name]) for name in FIELDS}
 
 
 def json_line(record: Mapping[str, Any]) -> bytes:
@@ -178,22 +175,3 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 def _pairs(headers: Headers) -> list[list[str | None]]:
     return [[name, as_base64(value)] for name, value in headers]
-
-
-def _writable(value: Any, depth: int = 0) -> Any:
-    """What any reader of JSON takes, whatever a foreign envelope smuggled in.
-
-    Lone surrogates are no Unicode and become ``?``; NaN and the infinities are no JSON, and like
-    what is nested too deeply to be written become null.
-    """
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, (Mapping, list, tuple)):
-        if depth > DEEPEST:
-            return None
-        if isinstance(value, Mapping):
-            return {_writable(name): _writable(item, depth + 1) for name, item in value.items()}
-        return [_writable(item, depth + 1) for item in value]
-    return value

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,6 +22,9 @@ from rich.text import Text
 
 PIPED_WIDTH = 240
 """Columns where there is no terminal to ask: a pipe into grep should not meet broken lines."""
+
+DEEPEST: Final = 20
+"""Levels of lists and objects that are written; our own records have five."""
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _STYLES = {
@@ -54,7 +58,26 @@ def _spelt(point: int) -> str:
 
 def print_json(document: Any) -> None:
     """Write a document to stdout: indented, all ASCII, so that it is safe to look at as well."""
-    typer.echo(json.dumps(document, indent=2, allow_nan=False))
+    typer.echo(json.dumps(writable(document), indent=2, allow_nan=False))
+
+
+def writable(value: Any, depth: int = 0) -> Any:
+    """What any reader of JSON takes, whatever a foreign envelope smuggled in.
+
+    Lone surrogates are no Unicode and become ``?``; NaN and the infinities are no JSON, and like
+    what is nested too deeply to be written become null.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (Mapping, list, tuple)):
+        if depth > DEEPEST:
+            return None
+        if isinstance(value, Mapping):
+            return {writable(name): writable(item, depth + 1) for name, item in value.items()}
+        return [writable(item, depth + 1) for item in value]
+    return value
 
 
 def say(text: str = "") -> None:

@@ -146,7 +146,7 @@ class FilterOptions:
 
 def summary(db: Database, wanted: LetterFilter) -> LetterSummary:
     """Count the letters that match, by cause."""
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     rows = db.execute(
         f"SELECT d.cause, c.title, count(*), max(d.stored_us), max(d.id) FROM dead_letters d "
         f"JOIN causes c ON c.id = d.cause {where} GROUP BY d.cause ORDER BY 3 DESC, 4 DESC",
@@ -161,7 +161,7 @@ def summary(db: Database, wanted: LetterFilter) -> LetterSummary:
 
 def count(db: Database, wanted: LetterFilter) -> int:
     """How many letters match."""
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     return int(db.execute(f"SELECT count(*) FROM dead_letters d {where}", values).fetchone()[0])
 
 
@@ -172,7 +172,7 @@ def newest_id(db: Database) -> int:
 
 def count_newer(db: Database, wanted: LetterFilter, than_id: int) -> int:
     """How many letters match that came in after ``than_id``."""
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     clause = f"{where} AND" if where else "WHERE"
     row = db.execute(
         f"SELECT count(*) FROM dead_letters d {clause} d.id > ?", [*values, than_id]
@@ -184,7 +184,7 @@ def page(
     db: Database, wanted: LetterFilter, *, limit: int, offset: int = 0
 ) -> tuple[LetterRow, ...]:
     """One page of the letters that match, the latest first."""
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     # The ids first: an index alone sorts them, where whole rows would drag their payloads along.
     ids = db.execute(
         f"SELECT d.id FROM dead_letters d {where} "
@@ -268,7 +268,8 @@ def _true_or_false(row: Sequence[Any], at: int) -> list[Any]:
     return values
 
 
-def _where(wanted: LetterFilter) -> tuple[str, list[Any]]:
+def where_clause(wanted: LetterFilter) -> tuple[str, list[Any]]:
+    """A filter as SQL over ``dead_letters d`` (empty: everything) and the values it takes."""
     clauses: list[str] = []
     values: list[Any] = []
     for column, value in (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from producer_agent.store.queries.dead_letters import Letter, LetterFilter, _where, letter
+from producer_agent.store.queries.dead_letters import Letter, LetterFilter, letter, where_clause
 
 PAGE = 1_000
 """Places in a page: numbers only, so it is small whatever the letters weigh."""
@@ -49,7 +49,7 @@ def places(
     The order is the one every index of the table ends in, so a page costs what it holds, however
     far along it is; several statuses at once are sorted, by their numbers alone.
     """
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     clause = f"{where} AND" if where else "WHERE"
     rows = db.execute(
         f"SELECT d.stored_us, d.id FROM dead_letters d {clause} (d.stored_us, d.id) > (?, ?) "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 
-from producer_agent.store.queries.dead_letters import LetterFilter, _where
+from producer_agent.store.queries.dead_letters import LetterFilter, where_clause
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class LetterGroup:
 
 def groups(db: Database, wanted: LetterFilter) -> tuple[LetterGroup, ...]:
     """Every cause among the letters that match: the most frequent first, then the latest seen."""
-    where, values = _where(wanted)
+    where, values = where_clause(wanted)
     rows = db.execute(
         "SELECT d.cause, c.fingerprint, c.title, d.side, d.original_topic, d.convention, "
         "d.status, count(*), min(d.stored_us), max(d.stored_us) "

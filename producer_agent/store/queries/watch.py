@@ -19,6 +19,8 @@ RATE_LAG_S = 2
 """The rate now is that of 10 whole seconds up to 2 s ago: reports are committed in batches."""
 
 TREND_POINTS = 30
+FEWEST_REFUSED = 5
+"""Refused events below which nothing is concluded, whatever their share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class ProfileSummary:
         Without an objective one in a hundred is let pass. Chance is ruled out as in :attr:`burns`.
         """
         allowed = 0.01 if self.success_objective is None else 1 - self.success_objective
-        return bool(self.counts.rejected) and (
+        return self.counts.rejected >= FEWEST_REFUSED and (
             _wilson_lower(self.counts.rejected, self.counts.sent) > allowed
         )
 
