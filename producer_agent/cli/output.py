@@ -58,7 +58,12 @@ def _spelt(point: int) -> str:
 
 def print_json(document: Any) -> None:
     """Write a document to stdout: indented, all ASCII, so that it is safe to look at as well."""
-    typer.echo(json.dumps(writable(document), indent=2, allow_nan=False))
+    try:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    except (ValueError, RecursionError):
+        # A foreign envelope can hold NaN, or be nested deeper than can be written.
+        text = json.dumps(writable(document), indent=2, allow_nan=False)
+    typer.echo(text)
 
 
 def writable(value: Any, depth: int = 0) -> Any:

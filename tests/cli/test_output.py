@@ -88,3 +88,10 @@ def test_durations_have_two_units_at_most(seconds: float, told: str) -> None:
 
 def test_a_time_out_of_range_is_told_as_a_number() -> None:
     assert output.moment(2**63 - 1) == f"{2**63 - 1} us"
+
+
+def test_what_is_no_json_becomes_null_rather_than_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_json({"ratio": float("nan"), "kept": 1})
+    assert json.loads(capsys.readouterr().out) == {"ratio": None, "kept": 1}
