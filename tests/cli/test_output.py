@@ -93,5 +93,5 @@ def test_a_time_out_of_range_is_told_as_a_number() -> None:
 def test_what_is_no_json_becomes_null_rather_than_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    print_json({"ratio": float("nan"), "kept": 1})
+    output.print_json({"ratio": float("nan"), "kept": 1})
     assert json.loads(capsys.readouterr().out) == {"ratio": None, "kept": 1}
