@@ -304,7 +304,7 @@ def test_closing_ends_every_thread_and_may_be_repeated() -> None:
     cluster.close()
 
     assert cluster.closed
-    wait_until(lambda: native_threads() == before, 5, "threads of the mock are left")
+    wait_until(lambda: native_threads() <= before, 5, "threads of the mock are left")
 
 
 def test_a_forgotten_cluster_is_closed_when_it_is_collected() -> None:
@@ -313,7 +313,7 @@ def test_a_forgotten_cluster_is_closed_when_it_is_collected() -> None:
     assert native_threads() > before
     del cluster
     gc.collect()
-    wait_until(lambda: native_threads() == before, 5, "threads of the mock are left")
+    wait_until(lambda: native_threads() <= before, 5, "threads of the mock are left")
 
 
 def test_a_closed_cluster_says_so_instead_of_touching_freed_memory(
