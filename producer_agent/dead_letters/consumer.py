@@ -29,6 +29,7 @@ from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, 
 from producer_agent.dead_letters.conventions.record import Headers
 from producer_agent.store import dead_letters
 from producer_agent.store.dead_letters import Letter
+from producer_agent.store.headers import as_bytes
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -225,8 +226,8 @@ def _letter(message: Message, topic_id: str) -> Letter:
         partition=_known(message.partition()),
         offset=_known(message.offset()),
         timestamp_ms=timestamp if kind else None,
-        key=_bytes(message.key()),
-        value=_bytes(message.value()),
+        key=as_bytes(message.key()),
+        value=as_bytes(message.value()),
         headers=_headers_of(message),
     )
     try:
@@ -240,7 +241,7 @@ def _letter(message: Message, topic_id: str) -> Letter:
 
 def _headers_of(message: Message) -> Headers:
     try:
-        return tuple((pair[0], _bytes(pair[1])) for pair in message.headers() or ())
+        return tuple((pair[0], as_bytes(pair[1])) for pair in message.headers() or ())
     except (SystemError, UnicodeDecodeError):
         # Kafka lets a header's name be any bytes; confluent-kafka raises SystemError for one that
         # is no UTF-8, and has no other way to the headers. The rest of the record can be kept.
@@ -304,7 +305,3 @@ def _words(error: Exception) -> str:
 def _known(value: int | None) -> int:
     assert value is not None, "a consumed record has a place"
     return value
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

@@ -7,7 +7,7 @@ from functools import partial
 
 from producer_agent.dead_letters.conventions import RawRecord, decode
 from producer_agent.store import outbox
-from producer_agent.store.headers import Headers
+from producer_agent.store.headers import Headers, as_bytes
 from producer_agent.store.replays import LetterToReplay
 from producer_agent.store.writer import Writer
 
@@ -40,7 +40,7 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             letter.timestamp_ms,
             letter.key,
             letter.value,
-            tuple((name, _bytes(value)) for name, value in letter.headers),
+            tuple((name, as_bytes(value)) for name, value in letter.headers),
         )
     )
     if decoded.original_topic is None:
@@ -73,7 +73,3 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             "that sent it keeps it in its own."
         )
     return OriginalRecord(decoded.original_topic, kept.key, kept.value, kept.headers)
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value

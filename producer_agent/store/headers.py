@@ -17,7 +17,10 @@ def headers_to_json(headers: Headers) -> str:
     """Encode; an empty value stays apart from a null one."""
     return json.dumps(
         [
-            [name, None if value is None else base64.b64encode(_bytes(value)).decode("ascii")]
+            [
+                name,
+                None if value is None else base64.b64encode(as_bytes(value) or b"").decode("ascii"),
+            ]
             for name, value in headers
         ]
     )
@@ -31,5 +34,6 @@ def headers_from_json(text: str) -> list[tuple[str, bytes | None]]:
     ]
 
 
-def _bytes(value: str | bytes) -> bytes:
+def as_bytes(value: str | bytes | None) -> bytes | None:
+    """A key, value or header as bytes: confluent-kafka's types allow text, Kafka holds bytes."""
     return value.encode() if isinstance(value, str) else value
