@@ -281,6 +281,8 @@ def letter_of(raw: RawRecord, topic_id: str, decoded: Decoded) -> Letter:
         run_uuid=decoded.run,
         sequence=decoded.sequence,
         letter_id=decoded.letter_id,
+        consumer_group=decoded.consumer_group,
+        connector=decoded.connector,
         replay_id=_replay_id(decoded),
         fingerprint=cause.fingerprint,
         fingerprint_version=fingerprint.VERSION,

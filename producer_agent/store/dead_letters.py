@@ -12,6 +12,9 @@ from producer_agent.store.clock import now_us
 from producer_agent.store.database import connection
 from producer_agent.store.headers import Headers, headers_to_json
 
+QUIET_US = 24 * 3600 * 1_000_000
+"""A cause that was not seen for so long is new again when it is seen."""
+
 LIST_TEXT = 200
 """Characters of a key kept as text for lists and filters."""
 
@@ -43,7 +46,10 @@ class Letter:
     run_uuid: str | None
     sequence: int | None
     letter_id: str | None
+    consumer_group: str | None
+    connector: str | None
     replay_id: str | None
+    """Of the replay that it came back from."""
     fingerprint: str
     fingerprint_version: int
     cause_title: str
@@ -106,23 +112,12 @@ def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
     return new
 
 
-def set_status(db: Database, status: str, letters: Sequence[int]) -> None:
-    """Set the status of dead letters by row id."""
-    connection(db).executemany(
-        "UPDATE dead_letters SET status = ? WHERE id = ?", [(status, letter) for letter in letters]
-    )
-
-
-def counts_by_status(db: Database) -> Mapping[str, int]:
-    """How many dead letters have each status."""
-    return dict(db.execute("SELECT status, count(*) FROM dead_letters GROUP BY status").fetchall())
-
-
 def _is_repeat(db: Database, letter: Letter) -> bool:
     if letter.letter_id is None:
         return False
     row = db.execute(
-        "SELECT 1 FROM dead_letters WHERE letter_id = ? AND topic = ? AND key IS ? AND value IS ?",
+        "SELECT 1 FROM dead_letters d JOIN dead_letter_records r ON r.letter = d.id "
+        "WHERE d.letter_id = ? AND d.topic = ? AND r.key IS ? AND r.value IS ?",
         [letter.letter_id, letter.topic, letter.key, letter.value],
     ).fetchone()
     return row is not None
@@ -130,12 +125,7 @@ def _is_repeat(db: Database, letter: Letter) -> bool:
 
 def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
     at_us = now_us()
-    cause = db.execute(
-        "INSERT INTO causes (fingerprint, version, title, first_seen_us, last_seen_us) "
-        "VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET "
-        "last_seen_us = excluded.last_seen_us RETURNING id",
-        [letter.fingerprint, letter.fingerprint_version, letter.cause_title, at_us, at_us],
-    ).fetchone()[0]
+    previous, times_back = _earlier_life(db, letter.replay_id, at_us)
     values: dict[str, object] = {
         "cluster": cluster,
         "topic": letter.topic,
@@ -143,9 +133,6 @@ def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
         "partition": letter.partition,
         "offset": letter.offset,
         "timestamp_ms": letter.timestamp_ms,
-        "key": letter.key,
-        "value": letter.value,
-        "headers": headers_to_json(letter.headers),
         "size": len(letter.key or b"") + len(letter.value or b""),
         "convention": letter.convention,
         "side": letter.side,
@@ -162,17 +149,71 @@ def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
         "run_uuid": letter.run_uuid,
         "sequence": letter.sequence,
         "letter_id": letter.letter_id,
+        "consumer_group": letter.consumer_group,
+        "connector": letter.connector,
         "replay_id": letter.replay_id,
-        "cause": cause,
+        "previous": previous,
+        "times_back": times_back,
+        "cause": _cause(db, letter, at_us),
         "stored_us": at_us,
     }
-    names = ", ".join(f'"{name}"' for name in values)
-    marks = ", ".join("?" for _ in values)
-    cursor = db.execute(
-        f"INSERT INTO dead_letters ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",
-        list(values.values()),
+    cursor = db.execute(_INSERT.format(*_names(values)), list(values.values()))
+    row = cursor.fetchone()
+    if row is None:
+        return 0
+    db.execute(
+        "INSERT INTO dead_letter_records (letter, key, value, headers) VALUES (?, ?, ?, ?)",
+        [row[0], letter.key, letter.value, headers_to_json(letter.headers)],
     )
-    return max(int(cursor.rowcount), 0)
+    return 1
+
+
+_INSERT = "INSERT INTO dead_letters ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING id"
+
+
+def _names(values: Mapping[str, object]) -> tuple[str, str]:
+    return ", ".join(f'"{name}"' for name in values), ", ".join("?" for _ in values)
+
+
+def _earlier_life(db: Database, replay_id: str | None, at_us: int) -> tuple[int | None, int]:
+    """The dead letter that came back as this one, and how often that happened in all."""
+    if replay_id is None:
+        return None, 0
+    row = db.execute(
+        "SELECT p.id, p.times_back FROM replays r JOIN dead_letters p ON p.id = r.dead_letter "
+        "WHERE r.replay_id = ?",
+        [replay_id],
+    ).fetchone()
+    if row is None:
+        return None, 1  # replayed by a board that keeps its own ledger
+    db.execute(
+        "UPDATE replays SET came_back_us = coalesce(came_back_us, ?) WHERE replay_id = ?",
+        [at_us, replay_id],
+    )
+    return row[0], row[1] + 1
+
+
+def _cause(db: Database, letter: Letter, at_us: int) -> int:
+    """The row id of the letter's cause, which is marked as come up or come back if it is."""
+    row = db.execute(
+        "INSERT INTO causes (fingerprint, version, title, first_seen_us, last_seen_us, came_up_us) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET "
+        "came_up_us = CASE WHEN last_seen_us < ? THEN excluded.came_up_us ELSE came_up_us END, "
+        "regressed_us = CASE WHEN state = 'resolved' THEN excluded.last_seen_us "
+        "ELSE regressed_us END, "
+        "state = CASE WHEN state = 'resolved' THEN 'new' ELSE state END, "
+        "last_seen_us = excluded.last_seen_us RETURNING id",
+        [
+            letter.fingerprint,
+            letter.fingerprint_version,
+            letter.cause_title,
+            at_us,
+            at_us,
+            at_us,
+            at_us - QUIET_US,
+        ],
+    ).fetchone()
+    return int(row[0])
 
 
 def _text(value: bytes | None) -> str | None:

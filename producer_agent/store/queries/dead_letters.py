@@ -11,13 +11,13 @@ from sqlite_utils import Database
 from producer_agent.store import outbox
 from producer_agent.store.headers import headers_from_json
 
-STATUSES: Final = ("new", "replaying", "replayed", "replay_failed", "replay_unknown")
+STATUSES: Final = ("new", "acknowledged", "replaying", "replayed", "resolved", "archived")
 """Every value of ``dead_letters.status``, in the order of a letter's life."""
 
-OPEN_STATUSES: Final = ("new", "replay_failed", "replay_unknown")
+OPEN_STATUSES: Final = ("new", "acknowledged")
 """Those that still ask somebody for a decision."""
 
-REPLAYABLE_STATUSES: Final = ("new", "replay_failed")
+REPLAYABLE_STATUSES: Final = ("new", "acknowledged", "resolved")
 """Those without a replay under way or done, so that another may begin."""
 
 
@@ -210,11 +210,12 @@ def letter(db: Database, id_: int) -> Letter | None:
     """One letter whole, or None if there is none of this id."""
     row = db.execute(
         'SELECT d.id, k.kind, k.cluster_id, d.topic, d.partition, d."offset", d.timestamp_ms, '
-        "d.key, d.value, d.headers, d.size, d.convention, d.side, d.original_topic, "
+        "b.key, b.value, b.headers, d.size, d.convention, d.side, d.original_topic, "
         "d.original_partition, d.original_offset, d.original_timestamp_ms, d.original_key_text, "
         "d.error_class, d.error_code, d.error_message, d.may_be_stored, d.profile, d.run_uuid, "
         "d.sequence, d.replay_id, c.title, d.status, d.stored_us "
-        "FROM dead_letters d JOIN causes c ON c.id = d.cause JOIN clusters k ON k.id = d.cluster "
+        "FROM dead_letters d JOIN dead_letter_records b ON b.letter = d.id "
+        "JOIN causes c ON c.id = d.cause JOIN clusters k ON k.id = d.cluster "
         "WHERE d.id = ?",
         [id_],
     ).fetchone()

@@ -1,23 +1,16 @@
-"""The tables, as sqlite-utils migrations: each runs once, in a transaction of its own.
-
-Conventions: times are UTC microseconds (``*_us``); keys, values and headers are bytes as they
-came (headers as a JSON list of ``[name, base64 or null]``); a nullable column means "not known".
-"""
+"""The first release: runs, their deliveries and charts, dead letters, the replay ledger, commands."""
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
-migrations = Migrations("ackboard")
-
-LOT_CAPACITY = 512
-"""Most events in one row of ``delivery_lots``: what the ``deliveries`` view can unfold."""
+from producer_agent.store.schema.base import LOT_CAPACITY, migrations, script
 
 
 @migrations()
 def m0001_runs(db: Database) -> None:
     """Clusters, profiles, runs: who sent what where."""
-    _script(
+    script(
         db,
         """
         -- One row a cluster that was ever spoken to. The embedded cluster is a new one each start.
@@ -74,7 +67,7 @@ def m0001_runs(db: Database) -> None:
 @migrations()
 def m0002_deliveries(db: Database) -> None:
     """Outcomes: packed lots of what was acknowledged, rows of what was not, and their view."""
-    _script(
+    script(
         db,
         f"""
         -- Up to {LOT_CAPACITY} reports of one run in the order of their arrival; see
@@ -143,7 +136,7 @@ def m0002_deliveries(db: Database) -> None:
 @migrations()
 def m0003_rollups(db: Database) -> None:
     """Counts and latency bins in buckets of five widths: all that a chart reads."""
-    _script(
+    script(
         db,
         """
         CREATE TABLE rollups (
@@ -186,7 +179,7 @@ def m0003_rollups(db: Database) -> None:
 @migrations()
 def m0004_dead_letters(db: Database) -> None:
     """The outbox of what failed, the dead letters read back, and the causes that group them."""
-    _script(
+    script(
         db,
         """
         -- Written with the failure, in one transaction; emptied by the publisher.
@@ -266,7 +259,7 @@ def m0004_dead_letters(db: Database) -> None:
 @migrations()
 def m0005_replays(db: Database) -> None:
     """The replay ledger: an intent before anything is sent, its outcome after."""
-    _script(
+    script(
         db,
         """
         CREATE TABLE replays (
@@ -292,7 +285,7 @@ def m0005_replays(db: Database) -> None:
 @migrations()
 def m0006_agent(db: Database) -> None:
     """What is asked of the agent, and what it says of itself."""
-    _script(
+    script(
         db,
         """
         CREATE TABLE commands (
@@ -324,19 +317,6 @@ def m0006_agent(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
-
-
-def _script(db: Database, sql: str) -> None:
-    """Run statements one by one: ``executescript`` would commit the migration's transaction."""
-    statement = ""
-    for line in sql.splitlines():
-        statement += line + "\n"
-        code = line.split("--")[0].rstrip()
-        if code.endswith(";"):
-            db.execute(statement)
-            statement = ""
-    if statement.strip():
-        raise AssertionError(f"a migration ends in the middle of a statement: {statement!r}")
 
 
 def _number(column: str, width: int) -> str:
