@@ -26,7 +26,7 @@ from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.cluster_view import ClusterView
 from producer_agent.lock import AgentLock
 from producer_agent.settings import Settings
-from producer_agent.store import commands, facts, profiles, replays, runs
+from producer_agent.store import commands, facts, profiles, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import StoreError
@@ -75,9 +75,9 @@ class Agent:
             self._handlers = CommandHandlers(writer, self._cluster, lambda: self._flows)
             watcher = threading.Thread(target=self._watch_cluster, name="cluster-watcher")
             heart = threading.Thread(target=self._beat, name="heartbeat")
-            # Replays wait for one another, and nothing else waits for them.
+            # One click waits for its records to arrive, and nothing else waits for it.
             with (
-                ThreadPoolExecutor(1, "replay") as self._replays,
+                ThreadPoolExecutor(4, "replay-command") as self._replays,
                 ThreadPoolExecutor(4, "command") as self._others,
             ):
                 try:
@@ -104,11 +104,6 @@ class Agent:
         for profile, unresolved in left.items():
             log.warning("%s was running when its agent died: %d unresolved", profile, unresolved)
         self._writer.call(partial(commands.fail_taken, reason=f"{DIED} while it did this"))
-        interrupted = self._writer.call(
-            partial(replays.settle_interrupted, reason=f"{DIED} before it was acknowledged")
-        )
-        if interrupted:
-            log.warning("%d replays were under way when the agent died", interrupted)
         bodies = {profile.name: profile.to_json() for profile in shipped_profiles()}
         self._writer.call(partial(profiles.ship, bodies=bodies))
 

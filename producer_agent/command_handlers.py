@@ -8,14 +8,18 @@ from functools import partial
 from typing import Any
 
 from producer_agent.commands import Command
+from producer_agent.dead_letters.topic_commands import DeadLetterTopicCommands
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.run_manager import RunRefused, require_usable
 from producer_agent.flows import Flows
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultInjector, FaultKind
+from producer_agent.replay_commands import ReplayCommands
 from producer_agent.store import profiles
 from producer_agent.store.commands import CommandRow
+from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
+from producer_agent.triage_commands import TriageCommands
 
 
 class CommandRefused(Exception):
@@ -35,13 +39,30 @@ class CommandHandlers:
         self._writer = writer
         self._cluster = cluster
         self._current_flows = flows
+        replays = ReplayCommands(writer, Reader(writer.path), lambda: self._flows().replays)
+        triage = TriageCommands(writer)
+        topics = DeadLetterTopicCommands(writer, cluster.dead_letter_topic, self._review_topics)
         self._handlers: dict[Command, Callable[[CommandRow], dict[str, Any]]] = {
             Command.RUN_START: self._start,
             Command.RUN_STOP: self._stop,
             Command.RUN_RATE: self._rate,
             Command.PROFILE_SAVE: self._save,
             Command.PROFILE_DELETE: self._delete,
-            Command.REPLAY: self._replay,
+            Command.REPLAY: replays.replay,
+            Command.REPLAY_PLAN: replays.plan,
+            Command.REPLAY_RUN: replays.run,
+            Command.REPLAY_PAUSE: replays.pause,
+            Command.REPLAY_CANCEL: replays.cancel,
+            Command.LETTER_EDIT_BEGIN: replays.begin_edit,
+            Command.LETTER_EDIT_SAVE: replays.save_edit,
+            Command.LETTER_EDIT_DISCARD: replays.discard_edit,
+            Command.LETTER_EDIT_WITHDRAW: replays.withdraw_edit,
+            Command.LETTERS_STATUS: triage.set_letters,
+            Command.CAUSE_STATE: triage.set_cause_state,
+            Command.CAUSE_NOTE: triage.set_cause_note,
+            Command.CAUSE_OWNER: triage.set_cause_owner,
+            Command.DEAD_LETTER_TOPICS_SAVE: topics.save,
+            Command.DEAD_LETTER_TOPICS_DELETE: topics.delete,
             Command.FAULT_INJECT: self._inject,
             Command.FAULT_UNDO: self._undo,
             Command.FAULT_UNDO_ALL: self._undo_all,
@@ -108,13 +129,6 @@ class CommandHandlers:
         self._writer.call(partial(profiles.delete, name=name))
         return {"profile": name}
 
-    def _replay(self, command: CommandRow) -> dict[str, Any]:
-        letters = command.arguments["dead_letters"]
-        if not isinstance(letters, list) or not all(isinstance(item, int) for item in letters):
-            raise CommandRefused("dead_letters is a list of row ids.")
-        outcomes = self._flows().replays.replay(letters, command.id)
-        return {"outcomes": [asdict(outcome) for outcome in outcomes]}
-
     def _inject(self, command: CommandRow) -> dict[str, Any]:
         active = self._faults().inject(_fault_of(command), topic=command.arguments.get("topic"))
         self._faults_changed()
@@ -129,6 +143,11 @@ class CommandHandlers:
         undone = self._faults().undo_all()
         self._faults_changed()
         return {"undone": len(undone)}
+
+    def _review_topics(self) -> None:
+        flows = self._current_flows()
+        if flows is not None:
+            flows.consumer.review_soon()
 
     def _faults_changed(self) -> None:
         flows = self._current_flows()

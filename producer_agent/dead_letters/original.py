@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from producer_agent.dead_letters.conventions import RawRecord, decode
+from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, unknown
 from producer_agent.store import outbox
 from producer_agent.store.headers import Headers, as_bytes
 from producer_agent.store.replays import LetterToReplay
@@ -13,24 +14,33 @@ from producer_agent.store.writer import Writer
 
 
 class NoOriginal(Exception):
-    """Nobody told which topic it came from, or its value is gone; the text says which."""
+    """There is nothing that could be sent; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class OriginalRecord:
     """The record that failed, as it was."""
 
-    topic: str
+    topic: str | None
+    """None: neither the record nor its topic's policy tells where it came from."""
     key: bytes | None
     value: bytes | None
     headers: Headers
+    own_bytes: bool
+    """Key and value are the dead letter's own, byte for byte."""
+    dropped: tuple[str, ...]
+    """Names of the dead letter's headers that are not the original's: the failure headers."""
+    partition: int | None
+    offset: int | None
+    sent_ms: int | None
+    """When it was sent first, UTC milliseconds."""
 
 
 def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
     """Decode the original; a value left out of its envelope is taken from the outbox.
 
     Raises:
-        NoOriginal: see there.
+        NoOriginal: it holds nothing to send, or came from where nothing may be sent.
     """
     decoded = decode(
         RawRecord(
@@ -40,28 +50,46 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             letter.timestamp_ms,
             letter.key,
             letter.value,
-            tuple((name, as_bytes(value)) for name, value in letter.headers),
+            _headers(letter),
         )
     )
-    if decoded.original_topic is None:
+    if decoded.internal_topic:
         raise NoOriginal(
             f"It came from {decoded.internal_topic}, an internal topic of a Streams application: "
             f"nothing may be sent there."
-            if decoded.internal_topic
-            else "It does not tell which topic it came from."
         )
     if decoded.is_pointer:
         raise NoOriginal(
             "It only points to its original and holds nothing to send: read that record at its "
             "topic, partition and offset."
         )
-    if decoded.value_omitted is None:
-        return OriginalRecord(
-            decoded.original_topic,
-            decoded.original_key,
-            decoded.original_value,
-            decoded.original_headers,
-        )
+    key, value, headers = (
+        decoded.original_key,
+        decoded.original_value,
+        decoded.original_headers,
+    )
+    if decoded.convention == unknown.NAME:
+        # Nothing was understood, so nothing may be left out: it goes as it lies there.
+        key, value, headers = letter.key, letter.value, _headers(letter)
+    if decoded.value_omitted is not None:
+        kept = _kept(decoded, writer)
+        key, value, headers = kept.key, kept.value, tuple(_bytes_of(kept.headers))
+    names = {name for name, _ in headers}
+    return OriginalRecord(
+        topic=decoded.original_topic,
+        key=key,
+        value=value,
+        headers=headers,
+        own_bytes=key is letter.key and value is letter.value,
+        dropped=tuple(dict.fromkeys(name for name, _ in letter.headers if name not in names)),
+        partition=decoded.original_partition,
+        offset=decoded.original_offset,
+        sent_ms=decoded.original_timestamp_ms,
+    )
+
+
+def _kept(decoded: Decoded, writer: Writer) -> outbox.KeptEvent:
+    """The event whose value was too large to travel along."""
     kept = None
     if decoded.run is not None and decoded.sequence is not None:
         kept = writer.call(
@@ -72,4 +100,12 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             "It was too large for the dead-letter topic and is not in this database; the agent "
             "that sent it keeps it in its own."
         )
-    return OriginalRecord(decoded.original_topic, kept.key, kept.value, kept.headers)
+    return kept
+
+
+def _headers(letter: LetterToReplay) -> tuple[tuple[str, bytes | None], ...]:
+    return tuple(_bytes_of(letter.headers))
+
+
+def _bytes_of(headers: Headers) -> Iterator[tuple[str, bytes | None]]:
+    return ((name, as_bytes(value)) for name, value in headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,8 +13,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from producer_agent.kafka.admin import Admin, ClusterUnreachable
 from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_configs, topic_ids
+from producer_agent.kafka.consumer_groups import groups_reading
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.faults import FAULTS, FaultInjector
+from producer_agent.kafka.topic_offsets import offset_bounds
 from producer_agent.kafka.topics import TopicProblem, TopicSpec, ensure_topics
 from producer_agent.settings import Settings
 
@@ -96,6 +98,16 @@ class Cluster:
         """Ids of topics; empty where the cluster does not tell them."""
         return {} if self._embedded else topic_ids(self._client(), names)
 
+    def offset_bounds(
+        self, partitions: Collection[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """First offset and the one behind the last of partitions, as far as they are told."""
+        return offset_bounds(self._client(), partitions)
+
+    def topic_settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Size, retention and durability settings by topic; empty where they are not told."""
+        return {} if self._embedded else topic_configs(self._client(), names)
+
     def min_insync_replicas(self, names: Sequence[str]) -> dict[str, int]:
         """``min.insync.replicas`` of topics, as far as the cluster tells it; up to 30 s old."""
         if self._embedded is not None:
@@ -112,6 +124,40 @@ class Cluster:
         }
         self._min_insync = (now_s, wanted, found)
         return found
+
+    @property
+    def keeps_transactions(self) -> bool:
+        """Whether it keeps offsets that were committed in a transaction: the embedded one accepts
+        transactions and forgets them."""
+        return self._embedded is None
+
+    def topic_sizes(self, names: Sequence[str]) -> dict[str, tuple[int, int | None]]:
+        """``{topic: (partitions, max.message.bytes or None where that is not told)}`` of those of
+        these topics that are there.
+
+        Raises:
+            ClusterUnreachable: no broker answered.
+        """
+        view = self.view()
+        topics = [found for name in names if (found := view.topic(name)) and not found.error]
+        limits = (
+            {}
+            if self._embedded is not None
+            else topic_configs(self._client(), [topic.name for topic in topics])
+        )
+        return {
+            topic.name: (
+                len(topic.partitions),
+                int(limits[topic.name]["max.message.bytes"])
+                if "max.message.bytes" in limits.get(topic.name, {})
+                else None,
+            )
+            for topic in topics
+        }
+
+    def groups_reading(self, names: Sequence[str]) -> dict[str, list[str]] | None:
+        """Consumer groups that have committed offsets on these topics; None: it does not tell."""
+        return None if self._embedded is not None else groups_reading(self._client(), names)
 
     def _client(self) -> Admin:
         """The one admin client: a cluster is looked at every other second."""

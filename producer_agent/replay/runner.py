@@ -1,263 +1,426 @@
-"""Replaying dead letters to the topic they came from, each at most once.
+"""Running one plan: batch after batch, each record exactly once, whatever happens in between.
 
-The ledger row "intent" is committed before anything is sent, and a unique index lets only one
-live row exist per record: a second click, or a second person's, finds the first. After the
-delivery report the row is settled. An agent that dies in between leaves an intent behind, which
-the next one marks ``unknown``: it is not sent again blindly.
+The order of things is what makes it so:
+
+1. ledger: the batch's rows become ``intent`` and are committed;
+2. the batch is sent; in a transaction, its number is committed with it;
+3. ledger: the rows become ``done``, with partition and offset.
+
+After a crash or an error, rows in ``intent`` are settled before anything else is sent: by the
+number that the plan's group committed, and by reading back the stretch of the target that was
+written since, which also tells their offsets. While a batch is under way the next one is made
+ready, so that neither the database nor the cluster waits for the other.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from producer_agent.delivery.errors import Stored, fact_of
-from producer_agent.kafka.attempts import AttemptLog, stored_after
-from producer_agent.store import replays
-from producer_agent.store.clock import now_us
+from producer_agent.kafka.admin import ClusterUnreachable
+from producer_agent.kafka.read_back import ReadBack, ReadBackIncomplete
+from producer_agent.replay.arrivals import find_arrivals, stretch_since, watermarks_of
+from producer_agent.replay.culprits import culprits
+from producer_agent.replay.options import PlanOptions
+from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original
+from producer_agent.replay.pacing import Pacing
+from producer_agent.replay.sender import (
+    Interrupted,
+    LedgerSender,
+    NotAllowed,
+    Outgoing,
+    Sender,
+    Sent,
+    TransactionalSender,
+)
+from producer_agent.replay.target_cluster import TargetCluster
+from producer_agent.store import letter_edits, replay_plans, replays
 from producer_agent.store.headers import Headers
-from producer_agent.store.replays import LetterToReplay, ReplayOutcome
+from producer_agent.store.reader import Reader
+from producer_agent.store.replay_plans import PlanRow
+from producer_agent.store.replays import LetterToReplay, RecordToSend, Settled
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-DELIVERY_TIMEOUT_MS = 20_000
-PURGE_S = 2.0
+BATCH_BYTES = 16_000_000
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 10.0
+BATCH_MARGIN = 0.9
+"""How much of a topic's ``max.message.bytes`` a produce batch may take."""
+
+LOST_TRACE: Final = "its transaction was committed; it is no longer on its topic"
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """What is sent back: the record that failed, as it was."""
+class _Batch:
+    """Records whose intent is in the ledger."""
 
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of replaying one dead letter."""
-
-    dead_letter: int
-    state: str
-    """``done``, ``failed``, ``unknown`` (it may have been sent) or ``refused`` (nothing was)."""
-    reason: str | None
-    topic: str | None = None
-    partition: int | None = None
-    offset: int | None = None
+    number: int
+    records: list[RecordToSend]
+    outgoing: list[Outgoing]
 
 
-class Refused(Exception):
-    """A dead letter cannot be replayed; the text says why."""
-
-
-class ReplayRunner:
-    """Sends dead letters back.
+class PlanRunner:
+    """Runs one plan in the calling thread.
 
     Args:
-        connection: librdkafka properties that reach the cluster.
-        writer: The ledger.
-        original_of: Reads the original out of a dead letter; raises :class:`Refused` where there
-            is none.
-        header: Name of the header that carries the replay id.
+        plan: Row id of a plan that is ``planned``, ``paused``, ``stopped``, or that an agent's
+            end left ``running``.
+        cluster: Where it goes.
+        writer, reader: The ledger.
+        original_of: Reads the original of a dead letter whose own bytes are not what is sent.
+        mark_topic: See :class:`TransactionalSender`.
     """
 
     def __init__(
         self,
-        connection: Mapping[str, Any],
+        plan: PlanRow,
+        cluster: TargetCluster,
         writer: Writer,
+        reader: Reader,
         original_of: Callable[[LetterToReplay], Original],
-        header: str,
+        mark_topic: str,
     ) -> None:
-        self._config: dict[str, Any] = {
-            **connection,
-            "acks": "all",
-            "enable.idempotence": True,
-            "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
-            "request.timeout.ms": 10_000,
-            "linger.ms": 5,
-            # Whether a record fits is for its topic to say.
-            "message.max.bytes": 100_000_000,
-            "topic.metadata.propagation.max.ms": 5_000,
-            "error_cb": lambda error: log.info("replay: %s", error),
-            # The attempts tell a record that never left from one that may have arrived.
-            "debug": "msg",
-        }
+        self._mark_topic = mark_topic
+        self._plan = plan
+        self._cluster = cluster
         self._writer = writer
+        self._reader = reader
         self._original_of = original_of
-        self._header = header
-
-    def replay(self, dead_letters: Sequence[int], command: int | None = None) -> list[Outcome]:
-        """Replay these records (row ids), and wait for what comes of each, in their order."""
-        outcomes: dict[int, Outcome] = {}
-        intents: list[tuple[int, str, int, Original]] = []
-        for dead_letter in dict.fromkeys(dead_letters):
-            try:
-                row, replay_id, original = self._intend(dead_letter, command)
-            except Refused as refusal:
-                outcomes[dead_letter] = Outcome(dead_letter, "refused", str(refusal))
-            except Exception as error:
-                # One record that cannot be read must not leave the others' intents unsent.
-                log.exception("replay: dead letter %d", dead_letter)
-                outcomes[dead_letter] = Outcome(
-                    dead_letter, "refused", f"It could not be prepared: {error}"
-                )
-            else:
-                intents.append((row, replay_id, dead_letter, original))
-        if intents:
-            for settled, original in self._send(intents):
-                outcomes[settled.dead_letter] = Outcome(
-                    settled.dead_letter,
-                    settled.state,
-                    settled.reason,
-                    original.topic,
-                    settled.partition,
-                    settled.offset,
-                )
-        return [outcomes[dead_letter] for dead_letter in dict.fromkeys(dead_letters)]
-
-    def _intend(self, dead_letter: int, command: int | None) -> tuple[int, str, Original]:
-        letter = self._writer.call(partial(replays.letter, dead_letter=dead_letter))
-        if letter is None:
-            raise Refused(f"There is no dead letter {dead_letter}.")
-        original = self._original_of(letter)
-        replay_id = uuid.uuid4().hex
-        row = self._writer.call(
-            partial(
-                replays.intend,
-                dead_letter=dead_letter,
-                replay_id=replay_id,
-                target_topic=original.topic,
-                command=command,
-            )
+        self._options = PlanOptions.read(plan.options)
+        self._method = plan.method or (
+            "ledger"
+            if not cluster.keeps_transactions
+            else self._options.exactly_once or "transactions"
         )
-        if row is None:
-            live = self._writer.call(partial(replays.live, dead_letter=dead_letter))
-            raise Refused(_already(live.state if live else "intent"))
-        return row, replay_id, original
+        self._halt = threading.Event()
+        self._ending = False
+        self._unsettled: list[Future[None]] = []
+        self._most_records = 1_000_000
+        self._batch_bytes = 1_000_000
+        self._sender: Sender | None = None
 
-    def _send(
-        self, intents: list[tuple[int, str, int, Original]]
-    ) -> list[tuple[ReplayOutcome, Original]]:
-        settled: dict[int, ReplayOutcome] = {}
-        attempts = AttemptLog("replay")
-        try:
-            producer = Producer(self._config, logger=attempts)
-        except KafkaException as error:
-            reason = f"no producer could be made: {error.args[0]}"
-            for row, _, dead_letter, _ in intents:
-                settled[row] = ReplayOutcome(row, dead_letter, "failed", reason, None, None)
-        else:
-            try:
-                for row, replay_id, dead_letter, original in intents:
-                    self._produce(
-                        producer, row, replay_id, dead_letter, original, attempts, settled
-                    )
-                deadline = time.monotonic() + DELIVERY_TIMEOUT_MS / 1000 + 5
-                while len(settled) < len(intents) and time.monotonic() < deadline:
-                    producer.poll(0.1)
-                if len(settled) < len(intents):
-                    # What is purged is reported too, with whether it had left the queue.
-                    producer.purge()
-                    producer.flush(PURGE_S)
-            except (KafkaException, SystemError) as error:
-                log.error("replay: the producer had a fatal error: %s", error)
-            for row, _, dead_letter, _ in intents:
-                settled.setdefault(
-                    row,
-                    ReplayOutcome(
-                        row, dead_letter, "unknown", "no acknowledgement in time", None, None
-                    ),
-                )
-            producer.close()
-        self._writer.submit(
-            partial(replays.settle, outcomes=list(settled.values())), must=True
-        ).result(60.0)
-        return [(settled[row], original) for row, _, _, original in intents]
+    def halt(self) -> None:
+        """Look at what is wanted of the plan now: it was paused or cancelled."""
+        self._halt.set()
 
-    def _produce(
-        self,
-        producer: Producer,
-        row: int,
-        replay_id: str,
-        dead_letter: int,
-        original: Original,
-        attempts: AttemptLog,
-        settled: dict[int, ReplayOutcome],
-    ) -> None:
-        sent_us = now_us()
+    def leave(self) -> None:
+        """End at the next safe moment and leave the plan as it is: the agent ends."""
+        self._ending = True
+        self._halt.set()
 
-        def report(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                settled[row] = ReplayOutcome(
-                    row, dead_letter, "done", None, message.partition(), message.offset()
-                )
-            else:
-                code = error.code()
-                behind = attempts.behind(
-                    original.topic,
-                    message.partition(),
-                    sent_us,
-                    now_us(),
-                    timed_out=code == KafkaError._MSG_TIMED_OUT,
-                )
-                stored = stored_after(code, behind)
-                settled[row] = _failure(row, dead_letter, error, stored, behind.headline)
-
-        headers = [pair for pair in original.headers if pair[0] != self._header]
-        headers.append((self._header, replay_id.encode()))
+    def run(self) -> str:
+        """Send until nothing is left, or it is paused, cancelled or stopped; returns the state."""
+        self._write(partial(replay_plans.set_method, method=self._method))
+        backoff_s = FIRST_BACKOFF_S
         while True:
             try:
-                for name, _ in headers:
-                    _require_header_name(name)
-                producer.produce(
-                    original.topic,
-                    original.value,
-                    original.key,
-                    on_delivery=report,
-                    headers=headers,
+                state, reason = self._attempt()
+                break
+            except (
+                Interrupted,
+                ReadBackIncomplete,
+                ClusterUnreachable,
+                KafkaException,
+                SystemError,
+            ) as error:
+                # SystemError: confluent-kafka raises it around an error of its own.
+                self._drop_sender()
+                self._progress(f"waits, and tries again: {_words(error)}")
+                log.warning("plan %d: %s", self._plan.id, _words(error))
+                self._halt.wait(backoff_s)
+                wanted = "running" if self._ending else self._wanted()
+                if wanted == "cancelled" and self._reader(
+                    partial(replays.open_rows, plan=self._plan.id)
+                ):
+                    continue  # what may have been sent is learnt first
+                if wanted is not None:
+                    # Nothing can be settled now; it is, before anything else, when it goes on.
+                    state, reason = wanted, _words(error)
+                    break
+                backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
+            except NotAllowed as error:
+                state, reason = "failed", str(error)
+                break
+        self._drop_sender()
+        self._settle_writes()
+        return self._end(state, reason)
+
+    def _attempt(self) -> tuple[str, str | None]:
+        """Settle what is open, then send."""
+        self._settle_writes()
+        self._note_watermarks()
+        self._sender = self._make_sender()
+        committed = self._sender.committed_batches()
+        self._settle_open(committed)
+        last = self._reader(partial(replays.last_batch, plan=self._plan.id))
+        number = max(committed or 0, 0 if last is None else last + 1)
+        return self._send_all(number)
+
+    def _send_all(self, number: int) -> tuple[str, str | None]:
+        sent, back = self._reader(partial(replays.sent_and_back, plan=self._plan.id))
+        pacing = Pacing(self._options, sent, back, self._halt)
+        upcoming: _Batch | None = None
+        while True:
+            wanted = "running" if self._ending else self._wanted()
+            stop = None if wanted else pacing.stop_reason()
+            if wanted or stop:
+                self._void(upcoming)
+                return (wanted or "stopped"), stop
+            batch = upcoming or self._intend(number, pacing.next_batch())
+            upcoming = None
+            if batch is None:
+                pacing.finish(self._back)
+                return "done", None
+            assert self._sender is not None
+            pacing.wait(len(batch.records), self._back, self._progress)
+            if self._halt.is_set() and (self._ending or self._wanted()):
+                self._void(batch)
+                continue
+            self._progress(pacing.words())
+            self._sender.begin(batch.number, batch.outgoing)
+            number = batch.number + 1
+            if pacing.is_free:
+                upcoming = self._intend(number, pacing.next_batch())
+            sent_now = self._sender.finish()
+            resend = self._settle(batch, sent_now)
+            pacing.sent(len(sent_now.landed), self._back())
+            if resend:
+                # Its number was not committed: it goes with what is left of the batch.
+                self._void(upcoming)
+                upcoming, number = None, batch.number
+
+    def _intend(self, number: int, most: int) -> _Batch | None:
+        rows = self._write(
+            partial(
+                replays.intend,
+                batch=number,
+                most=min(most, self._most_records),
+                most_bytes=BATCH_BYTES,
+            )
+        )
+        if not rows:
+            return None
+        records = self._reader(partial(replays.to_send, rows=rows))
+        outgoing: list[Outgoing] = []
+        sendable: list[RecordToSend] = []
+        failed: list[Settled] = []
+        for record in records:
+            try:
+                outgoing.append(self._outgoing(record))
+                sendable.append(record)
+            except Exception as error:
+                log.exception("replay: dead letter %d", record.dead_letter)
+                failed.append(Settled(record.row, "failed", f"it could not be prepared: {error}"))
+        if failed:
+            self._write(partial(replays.settle, outcomes=failed))
+        return _Batch(number, sendable, outgoing) if sendable else self._intend(number, most)
+
+    def _outgoing(self, record: RecordToSend) -> Outgoing:
+        key, value, headers = record.key, record.value, record.headers
+        if record.edit is not None:
+            edit = self._reader(partial(letter_edits.get, edit=record.edit))
+            assert edit is not None, "edits are never deleted"
+            key, value, headers = edit.key, edit.value, edit.headers
+        elif not record.own_bytes:
+            (letter,) = self._reader(partial(replays.letters, ids=[record.dead_letter]))
+            original = self._original_of(letter)
+            key, value = original.key, original.value
+            headers = original.headers if headers is None else headers
+        return Outgoing(record.topic, record.partition, key, value, marked(headers or (), record))
+
+    def _settle(self, batch: _Batch, sent: Sent) -> bool:
+        """Write what came of a batch. Returns whether some of it has to be sent again: then
+        nothing of it landed, and those that never can are told before the rest goes."""
+        rows = [record.row for record in batch.records]
+        if sent.refused or sent.suspects:
+            refused = dict(sent.refused)
+            if sent.suspects:
+                self._progress("looking for the record that the cluster refuses")
+                refused |= self._culprits(batch, sent.suspects)
+            final = [Settled(rows[at], "failed", reason) for at, reason in refused.items()]
+            if self._method == "transactions":
+                again = [
+                    Settled(row, "planned") for at, row in enumerate(rows) if at not in refused
+                ]
+                self._write(partial(replays.settle, outcomes=[*final, *again]))
+                return True
+            self._write(partial(replays.settle, outcomes=final))
+        done = [
+            Settled(rows[at], "done", None, partition, offset)
+            for at, (partition, offset) in sent.landed.items()
+        ]
+        self._unsettled.append(
+            self._writer.submit(
+                partial(replays.settle, plan=self._plan.id, outcomes=done), must=True
+            )
+        )
+        if len(self._unsettled) > 2:
+            self._unsettled.pop(0).result()
+        if sent.doubtful:
+            raise Interrupted(next(iter(sent.doubtful.values())))
+        return False
+
+    def _culprits(self, batch: _Batch, suspects: Mapping[int, str]) -> dict[int, str]:
+        """Which of the suspects the cluster refuses by itself."""
+        assert self._sender is not None
+        places = sorted(suspects)
+        if self._method != "transactions":
+            # Without transactions nothing can be tried without landing it: one at a time, then.
+            guilty = places if self._most_records == 1 else []
+        else:
+            trial = self._sender.trial
+            guilty = culprits(places, lambda some: trial([batch.outgoing[at] for at in some]))
+        if not guilty:
+            # Together they are too large: smaller batches, of the producer and of the ledger.
+            self._most_records = max(1, len(batch.records) // 2)
+            self._batch_bytes = max(10_000, self._batch_bytes // 2)
+            raise Interrupted("the batch was too large for its topic; smaller ones follow")
+        return {at: suspects[at] for at in guilty}
+
+    def _void(self, batch: _Batch | None) -> None:
+        """Put a batch that was not handed over back."""
+        if batch is not None:
+            back = [Settled(record.row, "planned") for record in batch.records]
+            self._write(partial(replays.settle, outcomes=back))
+
+    def _settle_open(self, committed: int | None) -> None:
+        """Settle what an interruption left open, by the group's number and the target itself."""
+        rows = self._reader(partial(replays.open_rows, plan=self._plan.id))
+        if not rows:
+            return
+        self._progress(f"reading back what became of {len(rows):,} records")
+        starts = self._reader(partial(replays.reached, plan=self._plan.id))
+        marks: dict[str, dict[str, int]] = self._findings().get("watermarks", {})
+        by_topic: dict[str, set[int]] = defaultdict(set)
+        for _, sequence, topic, _ in rows:
+            by_topic[topic].add(sequence)
+        found: dict[int, tuple[int, int]] = {}
+        with ReadBack(self._cluster.connection) as read_back:
+            sizes = self._cluster.topic_sizes(sorted(by_topic))
+            for topic, wanted in by_topic.items():
+                if topic not in sizes:
+                    continue
+                stretch = stretch_since(
+                    read_back, topic, sizes[topic][0], marks.get(topic, {}), starts
                 )
-                return
-            except BufferError:
-                producer.poll(0.1)
-            except KafkaException as error:
-                raised: KafkaError = error.args[0]
-                settled[row] = _failure(row, dead_letter, raised, fact_of(raised.code()).stored)
-                return
-            except (TypeError, ValueError) as error:
-                # A topic or header name that is no UTF-8, say: nothing was handed over.
-                settled[row] = ReplayOutcome(row, dead_letter, "failed", str(error), None, None)
-                return
+                found |= find_arrivals(
+                    read_back, topic, stretch, self._plan.uuid, wanted, lambda: self._ending
+                )
+        outcomes = []
+        for row, sequence, _, batch in rows:
+            place = found.get(sequence)
+            if place is not None:
+                outcomes.append(Settled(row, "done", None, *place))
+            elif committed is not None and batch is not None and batch < committed:
+                outcomes.append(Settled(row, "done", LOST_TRACE))
+            else:
+                outcomes.append(Settled(row, "planned"))
+        self._write(partial(replays.settle, outcomes=outcomes))
+        log.info(
+            "plan %d: of %d open records, %d had arrived", self._plan.id, len(rows), len(found)
+        )
+
+    def _note_watermarks(self) -> None:
+        """Before the first record is sent: where the targets end, so that what came since is all
+        that ever has to be read back."""
+        findings = self._findings()
+        if "watermarks" in findings:
+            return
+        topics = self._reader(partial(replays.targets, plan=self._plan.id))
+        with ReadBack(self._cluster.connection) as read_back:
+            sizes = self._cluster.topic_sizes(topics)
+            findings["watermarks"] = {
+                topic: watermarks_of(read_back, topic, sizes[topic][0])
+                for topic in topics
+                if topic in sizes
+            }
+        self._write(partial(replay_plans.set_findings, findings=findings))
+
+    def _make_sender(self) -> Sender:
+        findings = self._findings()
+        limits = [
+            target["max_message_bytes"]
+            for target in findings.get("targets", {}).values()
+            if target.get("max_message_bytes")
+        ]
+        batch_bytes = min(
+            [self._batch_bytes, *(max(10_000, int(limit * BATCH_MARGIN)) for limit in limits)]
+        )
+        compression = findings.get("compression")
+        if self._method == "transactions":
+            return TransactionalSender(
+                self._cluster.connection,
+                self._plan.uuid,
+                self._mark_topic,
+                compression,
+                batch_bytes,
+            )
+        return LedgerSender(self._cluster.connection, compression, batch_bytes)
+
+    def _end(self, state: str, reason: str | None) -> str:
+        if state == "cancelled":
+            self._write(replays.cancel_planned)
+        if state != "running":  # left running, the next agent goes on with it
+            self._write(partial(replay_plans.set_state, state=state, reason=reason))
+        self._progress(None)
+        return state
+
+    def _wanted(self) -> str | None:
+        """The state that a person wants it in, if that is not running."""
+        self._halt.clear()
+        if self._ending:
+            self._halt.set()
+        row = self._reader(partial(replay_plans.get, plan=self._plan.id))
+        assert row is not None
+        return {"pausing": "paused", "cancelling": "cancelled"}.get(row.state)
+
+    def _back(self) -> int:
+        """How many of its records came back as dead letters."""
+        return self._reader(partial(replays.came_back, plan=self._plan.id))
+
+    def _findings(self) -> dict[str, Any]:
+        row = self._reader(partial(replay_plans.get, plan=self._plan.id))
+        assert row is not None
+        return row.findings
+
+    def _progress(self, words: str | None) -> None:
+        self._writer.submit(partial(replay_plans.set_progress, plan=self._plan.id, progress=words))
+
+    def _write(self, work: Callable[..., Any]) -> Any:
+        """Run ``work(db, plan=…)`` in the writer and wait, however long the disk is full."""
+        return self._writer.submit(partial(work, plan=self._plan.id), must=True).result()
+
+    def _settle_writes(self) -> None:
+        while self._unsettled:
+            self._unsettled.pop(0).result()
+
+    def _drop_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
 
 
-def _require_header_name(name: str) -> None:
-    """Raise ValueError for a name that confluent-kafka 2.16 mistreats: one that is no UTF-8 (JSON
-    can hold half a surrogate pair) crashes the process, and one with a NUL is cut there."""
-    name.encode("utf-8")
-    if "\0" in name:
-        raise ValueError(f"the header name {name!r} holds a NUL and would be cut there")
+def marked(headers: Headers, record: RecordToSend) -> Headers:
+    """The headers with the replay's own in place of any earlier ones, so that they do not grow."""
+    kept = [pair for pair in headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)]
+    return [
+        *kept,
+        (REPLAY_HEADER, record.replay_id.encode()),
+        (TIMES_HEADER, str(record.times_back + 1).encode()),
+    ]
 
 
-def _failure(
-    row: int, dead_letter: int, error: KafkaError, stored: Stored, headline: str | None = None
-) -> ReplayOutcome:
-    """Not stored for sure, and so to be tried again; or perhaps stored."""
-    state = "failed" if stored is Stored.NO else "unknown"
-    reason = f"{error.name()}: {headline or error.str()}"
-    return ReplayOutcome(row, dead_letter, state, reason, None, None)
-
-
-def _already(state: str) -> str:
-    return {
-        "intent": "A replay of it is under way.",
-        "done": "It was replayed before.",
-        "unknown": "An earlier replay of it may have arrived: read its topic back first.",
-    }[state]
+def _words(error: Exception) -> str:
+    if isinstance(error, KafkaException) and error.args and hasattr(error.args[0], "str"):
+        return str(error.args[0].str())
+    return str(error) or type(error).__name__

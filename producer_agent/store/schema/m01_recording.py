@@ -1,4 +1,4 @@
-"""The first release: runs, their deliveries and charts, dead letters, the replay ledger, commands."""
+"""The first release: runs, deliveries and charts, dead letters, the replay ledger, commands."""
 
 from __future__ import annotations
 

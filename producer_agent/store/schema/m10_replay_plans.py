@@ -24,11 +24,11 @@ def m0010_replay_plans(db: Database) -> None:
             title TEXT NOT NULL,
             selection TEXT NOT NULL,       -- JSON: what was asked for
             options TEXT NOT NULL,         -- JSON: see replay/options.py
-            findings TEXT NOT NULL DEFAULT '{}',  -- JSON: what planning found, see replay/planner.py
+            findings TEXT NOT NULL DEFAULT '{}',  -- JSON: what planning found
             method TEXT CHECK (method IN ('transactions', 'ledger')),
             state TEXT NOT NULL CHECK (state IN
-                ('planning', 'planned', 'running', 'paused', 'stopped', 'done', 'cancelled',
-                 'failed')),
+                ('planning', 'planned', 'running', 'pausing', 'paused', 'stopped', 'cancelling',
+                 'cancelled', 'done', 'failed')),
             reason TEXT,                   -- why it stopped, waits or failed
             progress TEXT,                 -- what it is at, in words, while it is planned or run
             rule INTEGER,                  -- the automatic rule that made it
@@ -55,6 +55,8 @@ def m0010_replay_plans(db: Database) -> None:
             replay_id TEXT NOT NULL UNIQUE,  -- travels in the record's header
             dead_letter INTEGER NOT NULL REFERENCES dead_letters(id),
             edit INTEGER,                  -- the edit that is sent in place of the original
+            headers TEXT,                  -- what it is sent with; null: read from the original
+            own_bytes INTEGER NOT NULL DEFAULT 0,  -- 1: the dead letter's key and value are sent
             target_topic TEXT,
             target_partition INTEGER,      -- null: any
             state TEXT NOT NULL CHECK (state IN
@@ -78,7 +80,7 @@ def m0010_replay_plans(db: Database) -> None:
         DROP TABLE replays_before_plans;
         -- At most one replay of a record is under way or done: the second click finds the first.
         CREATE UNIQUE INDEX replays_once ON replays (dead_letter)
-            WHERE state IN ('intent', 'done', 'already', 'unknown');
+            WHERE state IN ('intent', 'done', 'unknown');
         CREATE INDEX replays_by_letter ON replays (dead_letter);
         CREATE INDEX replays_by_state ON replays (plan, state, sequence);
         CREATE INDEX replays_came_back ON replays (plan) WHERE came_back_us IS NOT NULL;

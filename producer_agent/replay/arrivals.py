@@ -1,0 +1,60 @@
+"""Which records of a plan lie on a target, found by the replay id in their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.read_back import ReadBack
+from producer_agent.replay.original import REPLAY_HEADER
+
+
+def watermarks_of(read_back: ReadBack, topic: str, partitions: int) -> dict[str, int]:
+    """Where each partition ends now, by its number as text, as JSON keeps it."""
+    marks = read_back.watermarks(topic, range(partitions))
+    return {str(partition): high for partition, (_, high) in marks.items()}
+
+
+def stretch_since(
+    read_back: ReadBack,
+    topic: str,
+    partitions: int,
+    watermarks: Mapping[str, int],
+    reached: Mapping[tuple[str, int], int],
+) -> dict[int, tuple[int, int]]:
+    """What of a topic has to be read: beyond the records of the plan that are known to lie there,
+    else since the plan began. A topic that was made anew meanwhile is read whole."""
+    stretch = {}
+    for partition, (low, high) in read_back.watermarks(topic, range(partitions)).items():
+        start = max(reached.get((topic, partition), 0), watermarks.get(str(partition), 0))
+        stretch[partition] = (low if start > high else max(start, low), high)
+    return stretch
+
+
+def find_arrivals(
+    read_back: ReadBack,
+    topic: str,
+    stretch: Mapping[int, tuple[int, int]],
+    plan: str,
+    wanted: set[int],
+    stopped: Callable[[], bool],
+) -> dict[int, tuple[int, int]]:
+    """Partition and offset by sequence, of the wanted sequences of plan ``plan`` that are there.
+
+    Raises:
+        ReadBackIncomplete: not all of it could be read.
+    """
+    prefix = f"{plan}-".encode()
+    found: dict[int, tuple[int, int]] = {}
+    for lot in read_back.read(topic, stretch, stopped=stopped):
+        for message in lot:
+            for name, value in headers_of(message):
+                if name != REPLAY_HEADER or value is None or not value.startswith(prefix):
+                    continue
+                number = value[len(prefix) :]
+                if number.isdigit() and int(number) in wanted:
+                    partition, offset = message.partition(), message.offset()
+                    assert partition is not None
+                    assert offset is not None
+                    found.setdefault(int(number), (partition, offset))
+    return found

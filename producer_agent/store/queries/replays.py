@@ -1,0 +1,187 @@
+"""What the Replays page and the terminal ask of plans and their ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from producer_agent.store import replay_plans
+from producer_agent.store.queries.letter_filter import LetterFilter, where_clause
+from producer_agent.store.replay_plans import PlanRow
+
+RATE_WINDOW_US = 10_000_000
+"""The rate of a plan is that of so long before its newest record."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """The ledger of one plan, counted."""
+
+    by_state: dict[str, int]
+    """``planned``, ``refused``, ``intent``, ``done``, ``already``, ``failed``, ``unknown``,
+    ``cancelled``; absent where there is none."""
+    came_back: int
+    """Records that were read from a dead-letter topic again."""
+    rate_per_s: float | None
+    """Records that landed a second, lately; None before the second one did."""
+
+    @property
+    def total(self) -> int:
+        """All records of the plan."""
+        return sum(self.by_state.values())
+
+    @property
+    def to_send(self) -> int:
+        """Records that are or were to be sent: all but those refused and found there already."""
+        return self.total - self.by_state.get("refused", 0) - self.by_state.get("already", 0)
+
+    @property
+    def done(self) -> int:
+        """Records on their target."""
+        return self.by_state.get("done", 0)
+
+    @property
+    def left(self) -> int:
+        """Records that are still to be sent or settled."""
+        return sum(self.by_state.get(state, 0) for state in ("planned", "intent", "unknown"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan and how far it is."""
+
+    row: PlanRow
+    counts: PlanCounts
+    cluster_kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """One record of a plan."""
+
+    plan: int
+    sequence: int
+    replay_id: str
+    dead_letter: int
+    edited: bool
+    target_topic: str | None
+    target_partition: int | None
+    state: str
+    reason: str | None
+    partition: int | None
+    offset: int | None
+    came_back_us: int | None
+    settled_us: int | None
+    key_text: str | None
+    """Of the original key."""
+
+
+def plan(db: Database, plan_id: int) -> Plan | None:
+    """One plan."""
+    row = replay_plans.get(db, plan_id)
+    return None if row is None else _plan(db, row)
+
+
+def plans(db: Database, *, limit: int = 50, offset: int = 0) -> tuple[Plan, ...]:
+    """The newest plans, newest first."""
+    return tuple(_plan(db, row) for row in replay_plans.latest(db, limit, offset))
+
+
+def count_plans(db: Database) -> int:
+    """How many plans there are."""
+    return int(db.execute("SELECT count(*) FROM replay_plans").fetchone()[0])
+
+
+def open_plans(db: Database) -> tuple[Plan, ...]:
+    """Plans that somebody still has to run, watch or decide about, newest first."""
+    rows = db.execute(
+        "SELECT id FROM replay_plans WHERE state NOT IN ('done', 'cancelled', 'failed') "
+        "ORDER BY id DESC"
+    ).fetchall()
+    return tuple(found for (row,) in rows if (found := plan(db, row)) is not None)
+
+
+def refusals(db: Database, plan_id: int) -> tuple[tuple[str, int, int], ...]:
+    """Why records are not sent: ``(reason, how many, one of their dead letters)``, the most
+    frequent first. Numbers of dead letters in a reason do not tell reasons apart."""
+    rows = db.execute(
+        "SELECT reason, count(*), min(dead_letter) FROM replays WHERE plan = ? AND state = "
+        "'refused' GROUP BY CASE WHEN reason LIKE 'dead letter % of this plan%' THEN 'twice' "
+        "ELSE reason END ORDER BY 2 DESC",
+        [plan_id],
+    )
+    return tuple((row[0] or "", row[1], row[2]) for row in rows.fetchall())
+
+
+def records(
+    db: Database,
+    plan_id: int,
+    *,
+    states: Sequence[str] | None = None,
+    came_back: bool = False,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[PlanRecord, ...]:
+    """Records of a plan in the order of sending, some states only if told."""
+    clauses, values = ["r.plan = ?"], [plan_id, *(states or ())]
+    if states is not None:
+        clauses.append(f"r.state IN ({', '.join('?' * len(states))})")
+    if came_back:
+        clauses.append("r.came_back_us IS NOT NULL")
+    rows = db.execute(
+        "SELECT r.plan, r.sequence, r.replay_id, r.dead_letter, r.edit IS NOT NULL, "
+        'r.target_topic, r.target_partition, r.state, r.reason, r.partition, r."offset", '
+        "r.came_back_us, r.settled_us, d.original_key_text FROM replays r "
+        f"JOIN dead_letters d ON d.id = r.dead_letter WHERE {' AND '.join(clauses)} "
+        "ORDER BY r.sequence LIMIT ? OFFSET ?",
+        [*values, limit, offset],
+    )
+    found = []
+    for row in rows.fetchall():
+        fields = list(row)
+        fields[4] = fields[4] == 1
+        found.append(PlanRecord(*fields))
+    return tuple(found)
+
+
+def matching_ids(db: Database, wanted: LetterFilter) -> list[int]:
+    """Row ids of every letter that matches, in the order in which they were stored."""
+    where, values = where_clause(wanted)
+    rows = db.execute(f"SELECT d.id FROM dead_letters d {where} ORDER BY d.id", values)
+    return [row[0] for row in rows.fetchall()]
+
+
+def _plan(db: Database, row: PlanRow) -> Plan:
+    by_state = dict(
+        db.execute(
+            "SELECT state, count(*) FROM replays WHERE plan = ? GROUP BY state", [row.id]
+        ).fetchall()
+    )
+    back = db.execute(
+        "SELECT count(*) FROM replays WHERE plan = ? AND came_back_us IS NOT NULL", [row.id]
+    ).fetchone()[0]
+    kind = db.execute("SELECT kind FROM clusters WHERE id = ?", [row.cluster]).fetchone()
+    return Plan(
+        row, PlanCounts(by_state, int(back), _rate(db, row)), None if kind is None else kind[0]
+    )
+
+
+def _rate(db: Database, row: PlanRow) -> float | None:
+    newest = db.execute(
+        "SELECT settled_us FROM replays WHERE plan = ? AND state = 'done' "
+        "ORDER BY sequence DESC LIMIT 1",
+        [row.id],
+    ).fetchone()
+    if newest is None or newest[0] is None or row.started_us is None:
+        return None
+    since_us = max(row.started_us, newest[0] - RATE_WINDOW_US)
+    if newest[0] <= since_us:
+        return None
+    # Batches settle together, so the whole run is as good a window while it is short.
+    landed = db.execute(
+        "SELECT count(*) FROM replays WHERE plan = ? AND state = 'done' AND settled_us > ?",
+        [row.id, since_us],
+    ).fetchone()[0]
+    return float(landed / ((newest[0] - since_us) / 1e6))
