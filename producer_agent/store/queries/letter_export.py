@@ -10,22 +10,13 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from producer_agent.store.queries.dead_letters import Letter, LetterFilter, letter, where_clause
+from producer_agent.store.queries.dead_letters import Letter, letter
+from producer_agent.store.queries.letter_order import BEGINNING, Place, places
+
+__all__ = ["BEGINNING", "PAGE", "ExportedLetter", "Place", "exported_letter", "places"]
 
 PAGE = 1_000
 """Places in a page: numbers only, so it is small whatever the letters weigh."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where a letter stands in the order of an export: by time of storing, then by row id."""
-
-    stored_us: int
-    id: int
-
-
-BEGINNING = Place(-1, -1)
-"""Before the first letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +32,9 @@ class ExportedLetter:
     """The cause in any database: the same reason has the same one."""
 
 
-def places(
-    db: Database, wanted: LetterFilter, *, after: Place = BEGINNING, limit: int = PAGE
-) -> tuple[Place, ...]:
-    """The letters that match beyond ``after``, the first stored first.
-
-    The order is the one every index of the table ends in, so a page costs what it holds, however
-    far along it is; several statuses at once are sorted, by their numbers alone.
-    """
-    where, values = where_clause(wanted)
-    clause = f"{where} AND" if where else "WHERE"
-    rows = db.execute(
-        f"SELECT d.stored_us, d.id FROM dead_letters d {clause} (d.stored_us, d.id) > (?, ?) "
-        "ORDER BY d.stored_us, d.id LIMIT ?",
-        [*values, after.stored_us, after.id, limit],
-    )
-    return tuple(Place(*row) for row in rows.fetchall())
-
-
 def exported_letter(db: Database, id_: int) -> ExportedLetter | None:
     """One letter; None if it is gone, as retention may delete while an export runs."""
     found = letter(db, id_)
     if found is None:
         return None
-    topic_id, cause_row, fingerprint = db.execute(
-        "SELECT d.topic_id, d.cause, c.fingerprint FROM dead_letters d "
-        "JOIN causes c ON c.id = d.cause WHERE d.id = ?",
-        [id_],
-    ).fetchone()
-    return ExportedLetter(found, topic_id or None, cause_row, fingerprint)
+    return ExportedLetter(found, found.topic_id or None, found.cause_id, found.fingerprint)

@@ -15,6 +15,8 @@ from producer_agent.store.schema import (
     m08_dead_letter_topics,
     m09_triage,
     m10_replay_plans,
+    m11_letter_counts,
+    m12_letter_search,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -25,5 +27,7 @@ __all__ = [
     "m08_dead_letter_topics",
     "m09_triage",
     "m10_replay_plans",
+    "m11_letter_counts",
+    "m12_letter_search",
     "migrations",
 ]
