@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlite_utils import Database
 
+from producer_agent.store import dead_letter_positions
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import connection
+from producer_agent.store.dead_letter_positions import Place
 from producer_agent.store.headers import Headers, headers_to_json
+from producer_agent.store.letter_text import header_marks, searched_text
 
 QUIET_US = 24 * 3600 * 1_000_000
 """A cause that was not seen for so long is new again when it is seen."""
@@ -53,36 +56,13 @@ class Letter:
     fingerprint: str
     fingerprint_version: int
     cause_title: str
-
-
-def positions(db: Database, cluster: int, topic: str, topic_id: str) -> dict[int, int]:
-    """Next offset to read by partition, for a topic in this incarnation."""
-    rows = db.execute(
-        "SELECT partition, next_offset FROM dead_letter_positions "
-        "WHERE cluster = ? AND topic = ? AND topic_id = ?",
-        [cluster, topic, topic_id],
-    )
-    return dict(rows.fetchall())
-
-
-def latest_topic_id(db: Database, cluster: int, topic: str) -> str:
-    """The id under which the topic was last read; empty if none was ever told."""
-    row = db.execute(
-        "SELECT topic_id FROM dead_letters WHERE cluster = ? AND topic = ? "
-        "ORDER BY +id DESC LIMIT 1",
-        [cluster, topic],
-    ).fetchone()
-    return "" if row is None else str(row[0])
-
-
-def adopt_topic_id(db: Database, cluster: int, topic: str, topic_id: str) -> None:
-    """The cluster tells the id of a topic that was read without one: what was read is its."""
-    for table in ("dead_letters", "dead_letter_positions"):
-        db.execute(
-            f"UPDATE OR IGNORE {table} SET topic_id = ? "
-            "WHERE cluster = ? AND topic = ? AND topic_id = ''",
-            [topic_id, cluster, topic],
-        )
+    original_value: bytes | None = None
+    """What the record wraps, where that is not its own value: it is what is searched."""
+    original_headers: Headers = ()
+    fixed_convention: str | None = None
+    """The convention that its topic's policy said; None: detected."""
+    default_target: str | None = None
+    """Where its topic's policy sends what does not tell its origin."""
 
 
 def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
@@ -94,85 +74,181 @@ def insert(db: Database, cluster: int, letters: Sequence[Letter]) -> int:
 
     Returns how many were new.
     """
-    new = 0
-    reached: dict[tuple[str, str, int], int] = {}
+    reached: dict[Place, int] = {}
+    batch = _Batch(db, cluster)
     for told in letters:
         letter = _storable(told)
         place = (letter.topic, letter.topic_id, letter.partition)
         reached[place] = max(reached.get(place, 0), letter.offset + 1)
-        if _is_repeat(db, letter):
-            continue
-        new += _insert_one(db, cluster, letter)
-    connection(db).executemany(
-        "INSERT INTO dead_letter_positions (cluster, topic, topic_id, partition, next_offset) "
-        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "next_offset = max(next_offset, excluded.next_offset)",
-        [(cluster, *place, offset) for place, offset in reached.items()],
-    )
-    return new
+        batch.add(letter)
+    batch.write()
+    dead_letter_positions.advance(db, cluster, reached)
+    return len(batch.letters)
+
+
+class _Batch:
+    """The letters of one call that are not stored yet, written table by table.
+
+    What many of them share (their cause, their kind) is looked up once.
+    """
+
+    def __init__(self, db: Database, cluster: int) -> None:
+        self.letters: list[Letter] = []
+        self._db = db
+        self._cluster = cluster
+        self._at_us = now_us()
+        self._places: set[tuple[str, str, int, int]] = set()
+        self._marked: dict[tuple[str, str], set[tuple[bytes | None, bytes | None]]] = {}
+        self._causes: dict[str, int] = {}
+        self._kinds: dict[tuple[object, ...], int] = {}
+
+    def add(self, letter: Letter) -> None:
+        """Take a letter, unless it is here already or only repeats one that is."""
+        place = (letter.topic, letter.topic_id, letter.partition, letter.offset)
+        if place in self._places or _is_stored(self._db, self._cluster, letter):
+            return
+        if letter.letter_id is not None:
+            bytes_ = (letter.key, letter.value)
+            marked = self._marked.setdefault((letter.letter_id, letter.topic), set())
+            if bytes_ in marked or _is_repeat(self._db, letter):
+                return
+            marked.add(bytes_)
+        self._places.add(place)
+        self.letters.append(letter)
+
+    def write(self) -> None:
+        """Store what was taken."""
+        if not self.letters:
+            return
+        (last,) = self._db.execute(
+            "UPDATE letter_ids SET last = last + ? RETURNING last", [len(self.letters)]
+        ).fetchone()
+        numbered = list(enumerate(self.letters, last - len(self.letters) + 1))
+        many = connection(self._db).executemany
+        many(_INSERT, [self._row(id_, letter) for id_, letter in numbered])
+        many(
+            "INSERT INTO dead_letter_records (letter, key, value, headers, searched) "
+            "VALUES (?, ?, ?, ?, ?)",
+            [
+                (
+                    id_,
+                    letter.key,
+                    letter.value,
+                    headers_to_json(letter.headers),
+                    searched_text(letter.value, letter.original_value),
+                )
+                for id_, letter in numbered
+            ],
+        )
+        many(
+            "INSERT INTO letter_headers (rowid, marks) VALUES (?, ?)",
+            [
+                (id_, header_marks(letter.headers, letter.original_headers))
+                for id_, letter in numbered
+            ],
+        )
+
+    def _row(self, id_: int, letter: Letter) -> tuple[object, ...]:
+        previous, times_back = _earlier_life(self._db, letter.replay_id, self._at_us)
+        cause = self._causes.get(letter.fingerprint)
+        if cause is None:
+            cause = self._causes[letter.fingerprint] = _cause(self._db, letter, self._at_us)
+        return (
+            id_,
+            self._cluster,
+            letter.topic,
+            letter.topic_id,
+            letter.partition,
+            letter.offset,
+            letter.timestamp_ms,
+            len(letter.key or b"") + len(letter.value or b""),
+            letter.convention,
+            letter.side,
+            letter.original_topic,
+            letter.original_partition,
+            letter.original_offset,
+            letter.original_timestamp_ms,
+            _text(letter.original_key),
+            letter.error_class,
+            letter.error_code,
+            letter.error_message,
+            letter.may_be_stored,
+            letter.profile,
+            letter.run_uuid,
+            letter.sequence,
+            letter.letter_id,
+            letter.consumer_group,
+            letter.connector,
+            letter.replay_id,
+            previous,
+            times_back,
+            cause,
+            self._kind(letter, cause),
+            letter.fixed_convention,
+            letter.default_target,
+            self._at_us,
+        )
+
+    def _kind(self, letter: Letter, cause: int) -> int:
+        values = (
+            cause,
+            letter.topic,
+            letter.original_topic,
+            letter.side,
+            letter.convention,
+            letter.consumer_group,
+            letter.connector,
+            letter.profile,
+            letter.error_class,
+            letter.error_code,
+        )
+        kind = self._kinds.get(values)
+        if kind is None:
+            row = self._db.execute(_KIND, values).fetchone()
+            if row is None:
+                row = self._db.execute(_NEW_KIND, values).fetchone()
+            kind = self._kinds[values] = int(row[0])
+        return kind
+
+
+_COLUMNS = (
+    'id, cluster, topic, topic_id, partition, "offset", timestamp_ms, size, convention, side, '
+    "original_topic, original_partition, original_offset, original_timestamp_ms, "
+    "original_key_text, error_class, error_code, error_message, may_be_stored, profile, run_uuid, "
+    "sequence, letter_id, consumer_group, connector, replay_id, previous, times_back, cause, kind, "
+    "fixed_convention, default_target, stored_us"
+)
+_INSERT = (
+    f"INSERT INTO dead_letters ({_COLUMNS}) VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
+)
+_KIND = (
+    "SELECT id FROM letter_kinds WHERE cause = ? AND topic = ? AND original_topic IS ? "
+    "AND side = ? AND convention = ? AND consumer_group IS ? AND connector IS ? AND profile IS ? "
+    "AND error_class IS ? AND error_code IS ?"
+)
+_NEW_KIND = (
+    "INSERT INTO letter_kinds (cause, topic, original_topic, side, convention, consumer_group, "
+    "connector, profile, error_class, error_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "RETURNING id"
+)
+
+
+def _is_stored(db: Database, cluster: int, letter: Letter) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM dead_letters WHERE cluster = ? AND topic = ? AND topic_id = ? "
+        'AND partition = ? AND "offset" = ?',
+        [cluster, letter.topic, letter.topic_id, letter.partition, letter.offset],
+    ).fetchone()
+    return row is not None
 
 
 def _is_repeat(db: Database, letter: Letter) -> bool:
-    if letter.letter_id is None:
-        return False
     row = db.execute(
         "SELECT 1 FROM dead_letters d JOIN dead_letter_records r ON r.letter = d.id "
         "WHERE d.letter_id = ? AND d.topic = ? AND r.key IS ? AND r.value IS ?",
         [letter.letter_id, letter.topic, letter.key, letter.value],
     ).fetchone()
     return row is not None
-
-
-def _insert_one(db: Database, cluster: int, letter: Letter) -> int:
-    at_us = now_us()
-    previous, times_back = _earlier_life(db, letter.replay_id, at_us)
-    values: dict[str, object] = {
-        "cluster": cluster,
-        "topic": letter.topic,
-        "topic_id": letter.topic_id,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "timestamp_ms": letter.timestamp_ms,
-        "size": len(letter.key or b"") + len(letter.value or b""),
-        "convention": letter.convention,
-        "side": letter.side,
-        "original_topic": letter.original_topic,
-        "original_partition": letter.original_partition,
-        "original_offset": letter.original_offset,
-        "original_timestamp_ms": letter.original_timestamp_ms,
-        "original_key_text": _text(letter.original_key),
-        "error_class": letter.error_class,
-        "error_code": letter.error_code,
-        "error_message": letter.error_message,
-        "may_be_stored": letter.may_be_stored,
-        "profile": letter.profile,
-        "run_uuid": letter.run_uuid,
-        "sequence": letter.sequence,
-        "letter_id": letter.letter_id,
-        "consumer_group": letter.consumer_group,
-        "connector": letter.connector,
-        "replay_id": letter.replay_id,
-        "previous": previous,
-        "times_back": times_back,
-        "cause": _cause(db, letter, at_us),
-        "stored_us": at_us,
-    }
-    cursor = db.execute(_INSERT.format(*_names(values)), list(values.values()))
-    row = cursor.fetchone()
-    if row is None:
-        return 0
-    db.execute(
-        "INSERT INTO dead_letter_records (letter, key, value, headers) VALUES (?, ?, ?, ?)",
-        [row[0], letter.key, letter.value, headers_to_json(letter.headers)],
-    )
-    return 1
-
-
-_INSERT = "INSERT INTO dead_letters ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING id"
-
-
-def _names(values: Mapping[str, object]) -> tuple[str, str]:
-    return ", ".join(f'"{name}"' for name in values), ", ".join("?" for _ in values)
 
 
 def _earlier_life(db: Database, replay_id: str | None, at_us: int) -> tuple[int | None, int]:
