@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlite_utils import Database
 
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import RawRecord, decode
 from producer_agent.dead_letters.envelope import FailedEvent, wrap
+from producer_agent.dead_letters.letters import letter_of
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.store import dead_letters, deliveries, profiles, retention, runs
 from producer_agent.store.queries import cluster as cluster_queries

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import RawRecord, decode
+from producer_agent.dead_letters.letters import letter_of
 from producer_agent.store import dead_letters, runs
 from producer_agent.store.database import open_database
 from tests.cli.conftest import Invoke

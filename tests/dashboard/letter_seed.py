@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,15 +16,15 @@ from typing import Any
 from sqlite_utils import Database
 
 from producer_agent.dead_letters import envelope
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import RawRecord, decode
 from producer_agent.dead_letters.envelope import FailedEvent
+from producer_agent.dead_letters.letters import letter_of
 from producer_agent.delivery.errors import BY_NAME, Stored
 from producer_agent.kafka.attempts import AttemptCause, AttemptSummary
-from producer_agent.store import dead_letters, facts, replays, runs
+from producer_agent.store import dead_letters, facts, replay_plans, replays, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database
-from producer_agent.store.replays import ReplayOutcome
+from producer_agent.store.replays import PlannedRecord, Settled
 from tests.dashboard import seed
 
 QUEUE = "dead-letter-queue"
@@ -99,14 +100,44 @@ def store(db: Database, events: Sequence[FailedEvent | Foreign], *, first_offset
         assert dead_letters.insert(db, cluster, rows) == len(rows)
 
 
-def replayed(db: Database, letter: int, state: str, reason: str | None = None) -> None:
-    """A replay of this letter in the ledger: intended, and unless ``intent`` settled."""
+def replayed(db: Database, letter: int, state: str, reason: str | None = None) -> int:
+    """A plan of this one letter that was run: intended, and unless ``intent`` settled.
+
+    Returns the plan.
+    """
     with db.atomic():
-        row = replays.intend(db, letter, f"replay-of-{letter}-{now_us()}", "task-events", None)
-        assert row is not None
+        plan = replay_plans.create(
+            db,
+            uuid=uuid.uuid4().hex,
+            cluster=1,
+            title=f"Dead letter {letter}",
+            selection={"dead_letters": [letter]},
+            options={},
+            made_by="kim",
+        )
+        replays.write_planned(
+            db,
+            plan,
+            [
+                PlannedRecord(
+                    sequence=0,
+                    replay_id=f"replay-of-{letter}-{plan}",
+                    dead_letter=letter,
+                    edit=None,
+                    headers=None,
+                    own_bytes=False,
+                    target_topic="task-events",
+                    target_partition=None,
+                    state="planned",
+                    reason=None,
+                )
+            ],
+        )
+        (row,) = replays.intend(db, plan, 0, 1, 1_000_000)
         if state != "intent":
             landed = (3, 1_881_204) if state == "done" else (None, None)
-            replays.settle(db, [ReplayOutcome(row, letter, state, reason, *landed)])
+            replays.settle(db, plan, [Settled(row, state, reason, *landed)])
+    return plan
 
 
 def fill(path: Path, letters: int) -> None:
