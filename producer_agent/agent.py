@@ -72,7 +72,9 @@ class Agent:
             self._recover()
             self._cluster = Cluster(self._settings)
             jobs = Jobs(writer, self._settings)
-            self._handlers = CommandHandlers(writer, self._cluster, lambda: self._flows)
+            self._handlers = CommandHandlers(
+                writer, self._cluster, lambda: self._flows, self._settings.dead_letter_topic
+            )
             watcher = threading.Thread(target=self._watch_cluster, name="cluster-watcher")
             heart = threading.Thread(target=self._beat, name="heartbeat")
             # One click waits for its records to arrive, and nothing else waits for it.

@@ -33,15 +33,22 @@ class CommandHandlers:
         writer: The database.
         cluster: For faults.
         flows: The flows now, or None while the cluster cannot be reached.
+        dead_letter_topic: The board's own.
     """
 
-    def __init__(self, writer: Writer, cluster: Cluster, flows: Callable[[], Flows | None]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        cluster: Cluster,
+        flows: Callable[[], Flows | None],
+        dead_letter_topic: str,
+    ) -> None:
         self._writer = writer
         self._cluster = cluster
         self._current_flows = flows
         replays = ReplayCommands(writer, Reader(writer.path), lambda: self._flows().replays)
         triage = TriageCommands(writer)
-        topics = DeadLetterTopicCommands(writer, cluster.dead_letter_topic, self._review_topics)
+        topics = DeadLetterTopicCommands(writer, dead_letter_topic, self._review_topics)
         self._handlers: dict[Command, Callable[[CommandRow], dict[str, Any]]] = {
             Command.RUN_START: self._start,
             Command.RUN_STOP: self._stop,

@@ -7,26 +7,35 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from producer_agent.dead_letters.consumer import REPLAY_HEADER, DeadLetterConsumer
+from producer_agent.dead_letters.consumer import DeadLetterConsumer
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.dead_letters.publisher import Publisher
-from producer_agent.delivery.events import unknown_topic_of
+from producer_agent.dead_letters.retention_watch import RetentionWatch
+from producer_agent.delivery.events import IDENTITY_HEADER, unknown_topic_of
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.delivery.run_manager import RunManager, RunRefused
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultKind
+from producer_agent.kafka.first_records import FirstRecords
 from producer_agent.kafka.topics import TopicProblem, TopicSpec
-from producer_agent.replay.runner import Original, Refused, ReplayRunner
+from producer_agent.replay.manager import ReplayManager
+from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original, Refused
 from producer_agent.settings import Settings
 from producer_agent.store import outbox, profiles, runs
+from producer_agent.store.board import board_name
+from producer_agent.store.headers import as_bytes
 from producer_agent.store.profiles import ProfileRow
+from producer_agent.store.reader import Reader
 from producer_agent.store.replays import LetterToReplay
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
 DEAD_LETTER_PARTITIONS = 3
+
+GROUP_PREFIX = "ackboard-"
+"""Before the board's name: the consumer group under which dead letters are read."""
 
 
 class Flows:
@@ -60,10 +69,31 @@ class Flows:
         """Why a profile that should run does not, by its name."""
         self.runs = RunManager(cluster.connection, writer, row, cluster.watermarks, self._hold)
         self.publisher = Publisher(cluster.connection, settings.dead_letter_topic, writer)
+        board = settings.board or writer.call(board_name)
         self.consumer = DeadLetterConsumer(
-            cluster.connection, [settings.dead_letter_topic], row, writer, cluster.topic_ids
+            cluster.connection,
+            settings.dead_letter_topic,
+            row,
+            writer,
+            cluster,
+            f"{GROUP_PREFIX}{board}",
         )
-        self.replays = ReplayRunner(cluster.connection, writer, self._original_of, REPLAY_HEADER)
+        self.watch = RetentionWatch(
+            self.consumer.reading,
+            row,
+            writer,
+            cluster,
+            FirstRecords(cluster.connection, f"{GROUP_PREFIX}{board}").timestamps_ms,
+            ["--bootstrap-server", cluster.bootstrap_servers],
+        )
+        self.replays = ReplayManager(
+            cluster,
+            row,
+            writer,
+            Reader(writer.path),
+            self._original_of,
+            settings.dead_letter_topic,
+        )
 
     def start(self) -> None:
         """Make the dead-letter topic, start its both sides, and the profiles that should run."""
@@ -84,6 +114,8 @@ class Flows:
                 log.warning("%d dead letters went down with the last embedded cluster", again)
         self.publisher.start()
         self.consumer.start()
+        self.watch.start()
+        self.replays.start()
         for row in self._writer.call(profiles.all_profiles):
             try:
                 profile = Profile.from_json(row.body)
@@ -97,7 +129,9 @@ class Flows:
     def close(self, reason: str) -> None:
         """Stop everything; every event has its outcome when this returns."""
         self.runs.stop_all(reason)
+        self.replays.close()
         self.publisher.close()
+        self.watch.close()
         self.consumer.close()
 
     def start_run(
@@ -161,7 +195,10 @@ class Flows:
             "outbox_since_us": self._waiting.oldest_us,
             "publisher_error": self.publisher.error,
             "consumer_error": self.consumer.error,
-            "behind": self.consumer.behind,
+            "behind": self.watch.behind,
+            "group": self.consumer.group_offsets.group,
+            "group_error": self.consumer.group_offsets.error,
+            "topics": self.watch.topics,
         }
 
     def messages_fact(self) -> list[str]:
@@ -194,7 +231,21 @@ class Flows:
             record = original_of(letter, self._writer)
         except NoOriginal as error:
             raise Refused(str(error)) from error
-        return Original(record.topic, record.key, record.value, record.headers)
+        identity = [value for name, value in record.headers if name == IDENTITY_HEADER]
+        return Original(
+            topic=record.topic,
+            key=record.key,
+            value=record.value,
+            headers=[
+                pair for pair in record.headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)
+            ],
+            own_bytes=record.own_bytes,
+            dropped=record.dropped,
+            partition=record.partition,
+            offset=record.offset,
+            identity=as_bytes(identity[-1]) if identity else None,
+            sent_ms=record.sent_ms,
+        )
 
     def _ensure(self, spec: TopicSpec) -> None:
         self.topic_problems[spec.name] = self._cluster.ensure_topics([spec])

@@ -35,6 +35,18 @@ class Settings(BaseSettings):
         "real", pattern="^(real|lab)$", description="`lab` when the brokers are `make lab`'s own"
     )
     dead_letter_topic: str = Field("dead-letter-queue", description="where failed events go")
+    board: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9._-]{1,64}$",
+        description="this board's name: dead letters are read as consumer group ackboard-NAME; "
+        "unset: one is made and kept in the database",
+    )
+    schema_registry_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Confluent schema registry that payloads are decoded with; a login goes into "
+        "ACKBOARD_SCHEMA_REGISTRY_USER_INFO as user:password",
+    )
     topic_replication_factor: int | None = Field(
         None, ge=1, description="replication factor for created topics, instead of the profile's"
     )
@@ -91,6 +103,13 @@ class Settings(BaseSettings):
         if self.bootstrap_servers:
             properties["bootstrap.servers"] = self.bootstrap_servers
         return properties
+
+
+def schema_registry_user_info(environment: Mapping[str, str] | None = None) -> str | None:
+    """``user:password`` for the schema registry, or None: a secret, so it is no setting and is
+    never stored or shown."""
+    environment = os.environ if environment is None else environment
+    return environment.get("ACKBOARD_SCHEMA_REGISTRY_USER_INFO") or None
 
 
 KAFKA_PREFIX = "ACKBOARD_KAFKA_"

@@ -135,7 +135,7 @@ def letter(offset: int = 0, **values: Any) -> Letter:
     nullable = (
         "original_topic original_partition original_offset original_timestamp_ms original_key "
         "error_class error_code error_message may_be_stored profile run_uuid sequence letter_id "
-        "replay_id"
+        "replay_id consumer_group connector"
     )
     return Letter(offset=offset, **{**dict.fromkeys(nullable.split()), **fields, **values})
 

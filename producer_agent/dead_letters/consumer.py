@@ -1,4 +1,4 @@
-"""The consumer: reads dead-letter topics from the earliest record, each record stored once.
+"""The consumer: reads dead-letter topics, each record stored once.
 
 Where reading goes on is kept in the database and committed with the records, so neither a crash
 nor a restart skips or doubles one. A record's identity includes the cluster and the topic's id:
@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -23,27 +23,53 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
+from sqlite_utils import Database
 
-from producer_agent.dead_letters import fingerprint
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, unknown
-from producer_agent.dead_letters.conventions.record import Headers
-from producer_agent.store import dead_letters
+from producer_agent.dead_letters.assignment import Assigned, Assigner, Brokers
+from producer_agent.dead_letters.group_offsets import GroupOffsets
+from producer_agent.dead_letters.letters import REPLAY_HEADER, letter_from
+from producer_agent.store import dead_letter_positions, dead_letters
+from producer_agent.store.dead_letter_positions import Place
 from producer_agent.store.dead_letters import Letter
-from producer_agent.store.headers import as_bytes
 from producer_agent.store.writer import Writer
+
+__all__ = ["REPLAY_HEADER", "DeadLetterConsumer", "Reading"]
 
 log = logging.getLogger(__name__)
 
-REPLAY_HEADER = "ackboard-replay"
-"""Header of a replayed record: its replay id. A record that comes back still has it."""
+BATCH = 2_000
+BATCH_BYTES = 16 * 1024 * 1024
+"""A batch ends with the record that goes past this: it bounds memory where values are large."""
+QUEUED_KIB = 16 * 1024
+"""What librdkafka may have fetched ahead."""
 
-BATCH = 500
 POLL_S = 0.25
 REVIEW_S = 5.0
-"""How often the topics' partitions and ids are looked at again."""
+"""How often policies, topics and their partitions and ids are looked at again."""
+SET_ASIDE_S = 30.0
+"""How long a topic that may not be read is left alone."""
+GONE_S = 1.0
+"""How long one that is not there any more is."""
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
+
+_POSITION_LOST: Final = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
+_OF_THE_TOPIC: Final = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far the consumer is, at one moment."""
+
+    assigned: tuple[Assigned, ...]
+    set_aside: Mapping[str, str]
+    """Why topics that ought to be read are not, by topic."""
 
 
 class DeadLetterConsumer:
@@ -51,42 +77,50 @@ class DeadLetterConsumer:
 
     Args:
         connection: librdkafka properties that reach the cluster.
-        topics: Dead-letter topics.
+        own_topic: The board's own dead-letter topic; further ones come from the policies.
         cluster: Row id of the cluster.
         writer: Where records go.
-        topic_ids: Reads ``{topic: id}`` from the cluster; a topic it leaves out has no id.
+        brokers: What else is asked of the cluster.
+        group: Consumer group that offsets are committed to.
     """
 
     def __init__(
         self,
         connection: Mapping[str, Any],
-        topics: Sequence[str],
+        own_topic: str,
         cluster: int,
         writer: Writer,
-        topic_ids: Callable[[Sequence[str]], Mapping[str, str]],
+        brokers: Brokers,
+        group: str,
     ) -> None:
+        self.group_offsets = GroupOffsets(group)
         self._config: dict[str, Any] = {
             **connection,
-            # No group is joined: partitions are assigned here and positions kept in the database.
-            "group.id": "ackboard-dead-letters",
+            # The group is not joined: partitions are assigned here, see docs/adr/0004 and 0007.
+            "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
+            # Reset by librdkafka itself, nobody would hear how much was skipped.
+            "auto.offset.reset": "error",
             "isolation.level": "read_committed",
-            "enable.partition.eof": False,
+            # Only the end of a partition tells of offsets that hold no record (transactions).
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": QUEUED_KIB,
             "error_cb": self._note,
+            "on_commit": self.group_offsets.on_commit,
         }
-        self._topics = tuple(topics)
+        self._own_topic = own_topic
         self._cluster = cluster
         self._writer = writer
-        self._topic_ids = topic_ids
+        self._assigner = Assigner(cluster, own_topic, writer, brokers)
         self._stop = threading.Event()
-        self._ids: dict[str, str] = {}
-        self._assigned: dict[tuple[str, str, int], int] = {}
+        self._changed = threading.Event()
+        self._assigned: dict[tuple[str, int], Assigned] = {}
+        self._reached: dict[Place, int] = {}
+        self._set_aside: dict[str, tuple[str, float]] = {}
+        self._lost: set[tuple[str, int]] = set()
         self.error: str | None = None
         """Why nothing can be read just now, or None."""
-        self.behind: int | None = None
-        """Records on the topics that are not stored here yet, as last looked at."""
         self._thread = threading.Thread(target=self._run, name="dead-letter-consumer", daemon=True)
 
     def start(self) -> None:
@@ -99,14 +133,27 @@ class DeadLetterConsumer:
         if self._thread.is_alive():
             self._thread.join()
 
+    def review_soon(self) -> None:
+        """The policies were changed: look at them before it is time."""
+        self._changed.set()
+
+    def reading(self) -> Reading:
+        """How far it is; may be called from any thread."""
+        return Reading(
+            tuple(self._assigned.values()),
+            {topic: why for topic, (why, _until) in self._set_aside.copy().items()},
+        )
+
     def _run(self) -> None:
         backoff_s = FIRST_BACKOFF_S
         while not self._stop.is_set():
+            began_s = time.monotonic()
             try:
                 self._consume()
-                backoff_s = FIRST_BACKOFF_S
             except Exception as error:
                 self.error = _words(error)
+                if time.monotonic() - began_s > LONGEST_BACKOFF_S:
+                    backoff_s = FIRST_BACKOFF_S
                 # What broke is told once in full; a cluster that is away would fill the log.
                 log.warning(
                     "dead-letter consumer: %s; it goes on in %.1f s",
@@ -124,177 +171,144 @@ class DeadLetterConsumer:
         try:
             review_s = 0.0
             while not self._stop.is_set():
-                if time.monotonic() >= review_s:
+                if self._changed.is_set() or self._lost or time.monotonic() >= review_s:
+                    self._changed.clear()
                     self._review(consumer)
                     review_s = time.monotonic() + (REVIEW_S if self._assigned else 1.0)
                 if not self._assigned:
-                    self._stop.wait(POLL_S)
+                    self._changed.wait(POLL_S)
                     continue
-                self._store(consumer.consume(BATCH, POLL_S))
+                self._store(self._batch(consumer))
+                self.group_offsets.commit(consumer)
+            consumer.unassign()
+            self.group_offsets.close(consumer)
         finally:
             consumer.close()
 
     def _review(self, consumer: Consumer) -> None:
-        """Assign partitions that appeared, and see whether a topic was made anew."""
-        ids = self._topic_ids(self._topics)
-        wanted: dict[tuple[str, str, int], int] = {}
-        for topic in self._topics:
-            metadata = consumer.list_topics(topic, timeout=5.0).topics.get(topic)
-            if metadata is None or metadata.error is not None or not metadata.partitions:
-                continue
-            topic_id = self._id_of(topic, ids.get(topic))
-            stored = self._writer.call(
-                partial(
-                    dead_letters.positions, cluster=self._cluster, topic=topic, topic_id=topic_id
-                )
-            )
-            for partition in metadata.partitions:
-                wanted[topic, topic_id, partition] = stored.get(partition, OFFSET_BEGINNING)
-        self.error = None
-        if wanted.keys() != self._assigned.keys():
-            self._ids = {topic: topic_id for topic, topic_id, _ in wanted}
-            consumer.assign(
-                [
-                    TopicPartition(topic, partition, offset)
-                    for (topic, _, partition), offset in wanted.items()
-                ]
-            )
+        """Assign what the policies cover now, and see whether a topic was made anew."""
+        now_s = time.monotonic()
+        self._set_aside = {t: why for t, why in self._set_aside.items() if why[1] > now_s}
+        topics = {
+            name: sorted(found.partitions)
+            for name, found in consumer.list_topics(timeout=5.0).topics.items()
+            if found.error is None and found.partitions and name not in self._set_aside
+        }
+        wanted = {(at.topic, at.partition): at for at in self._assigner.assign(topics)}
+        own = self._set_aside.get(self._own_topic)
+        self.error = own[0] if own else None
+        places = {at.place for at in wanted.values()}
+        if self._lost or places != {at.place for at in self._assigned.values()}:
+            self._start(consumer, wanted)
         self._assigned = wanted
-        self.behind = self._count_behind(consumer)
 
-    def _id_of(self, topic: str, told: str | None) -> str:
-        """The topic's id. A cluster that does not tell it just now has not made another topic:
-        taken for one, all its records would be stored a second time."""
-        known = self._ids.get(topic)
-        if known is None:
-            known = self._writer.call(
-                partial(dead_letters.latest_topic_id, cluster=self._cluster, topic=topic)
-            )
-        if told is None:
-            return known
-        if not known:
-            self._writer.call(
-                partial(
-                    dead_letters.adopt_topic_id, cluster=self._cluster, topic=topic, topic_id=told
+    def _start(self, consumer: Consumer, wanted: Mapping[tuple[str, int], Assigned]) -> None:
+        moved = self._assigner.skip_deleted([at for at in wanted.values() if at.position])
+        self._reached = {
+            at.place: moved.get(at.place, at.position.next_offset)
+            for at in wanted.values()
+            if at.position is not None
+        }
+        # A position that the broker does not have although nothing before it was deleted lies
+        # behind the end: the log was cut. What is there is read again; what is known is known.
+        cut = self._lost - {(topic, at) for topic, _, at in moved}
+        for topic, at in cut & wanted.keys():
+            log.error("%s[%d] ends before what was read of it; it is read again", topic, at)
+        self._lost.clear()
+        consumer.assign(
+            [
+                TopicPartition(
+                    at.topic,
+                    at.partition,
+                    OFFSET_BEGINNING
+                    if place in cut
+                    else self._reached.get(at.place, OFFSET_BEGINNING),
                 )
-            )
-        return told
-
-    def _count_behind(self, consumer: Consumer) -> int | None:
-        total = 0
-        for (topic, _, partition), position in self._assigned.items():
-            try:
-                low, high = consumer.get_watermark_offsets(
-                    TopicPartition(topic, partition), timeout=2.0
-                )
-            except KafkaException:
-                return None
-            total += max(0, high - max(position, low))
-        return total
-
-    def _store(self, messages: list[Message]) -> None:
-        letters: list[Letter] = []
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
-                    continue
-                raise KafkaException(error)
-            letters.append(_letter(message, self._ids.get(message.topic() or "", "")))
-        if not letters:
-            return
-        stored = self._writer.submit(
-            partial(dead_letters.insert, cluster=self._cluster, letters=letters), must=True
+                for place, at in wanted.items()
+            ]
         )
+        self.group_offsets.reached(
+            {(topic, at): offset for (topic, _, at), offset in self._reached.items()}
+        )
+
+    def _batch(self, consumer: Consumer) -> list[Message]:
+        """Up to :data:`BATCH` records or :data:`BATCH_BYTES`, whichever is first; it waits for
+        them at most :data:`POLL_S`."""
+        batch: list[Message] = []
+        size = 0
+        deadline = time.monotonic() + POLL_S
+        while len(batch) < BATCH and size < BATCH_BYTES:
+            message = consumer.poll(max(0.0, deadline - time.monotonic()))
+            if message is None:
+                break
+            batch.append(message)
+            size += len(message.value() or b"") + len(message.key() or b"")
+        return batch
+
+    def _store(self, messages: Sequence[Message]) -> None:
+        letters: list[Letter] = []
+        reached: dict[Place, int] = {}
+        for message in messages:
+            assigned = self._assigned.get((message.topic() or "", message.partition() or 0))
+            error = message.error()
+            if error is not None and not self._is_of_the_end(message, error):
+                continue
+            if assigned is None:
+                continue
+            offset = message.offset()
+            assert offset is not None, "records and ends have an offset"
+            if error is None:
+                letters.append(letter_from(message, assigned.topic_id, assigned.policy))
+                offset += 1
+            if offset > self._reached.get(assigned.place, 0):
+                reached[assigned.place] = offset
+        if not reached and not letters:
+            return
+
+        def store(db: Database) -> None:
+            dead_letters.insert(db, self._cluster, letters)
+            # Also where a partition ends with offsets that hold no record.
+            dead_letter_positions.advance(db, self._cluster, reached)
+
+        stored = self._writer.submit(store, must=True)
         while not self._stop.is_set():
             try:
                 stored.result(timeout=1.0)
-                return
             except TimeoutError:
                 # The disk is full, say: nothing is read on until this batch is stored.
                 continue
+            self._reached.update(reached)
+            self.group_offsets.reached(
+                {(topic, at): offset for (topic, _, at), offset in reached.items()}
+            )
+            return
+
+    def _is_of_the_end(self, message: Message, error: KafkaError) -> bool:
+        """Whether it only says that a partition has no more just now.
+
+        Raises:
+            KafkaException: reading cannot go on.
+        """
+        code, topic = error.code(), message.topic()
+        if code == KafkaError._PARTITION_EOF:
+            return True
+        if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            self.group_offsets.failed(error)
+        elif topic and code in _POSITION_LOST:
+            self._lost.add((topic, message.partition() or 0))
+        elif topic and code in _OF_THE_TOPIC:
+            denied = code == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            pause_s = SET_ASIDE_S if denied else GONE_S
+            log.warning("%s is not read for %.0f s: %s", topic, pause_s, error.str())
+            self._set_aside[topic] = (error.str(), time.monotonic() + pause_s)
+            self._changed.set()
+        else:
+            raise KafkaException(error)
+        return False
 
     def _note(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.error = error.str()
-
-
-def _letter(message: Message, topic_id: str) -> Letter:
-    kind, timestamp = message.timestamp()
-    raw = RawRecord(
-        topic=message.topic() or "",
-        partition=_known(message.partition()),
-        offset=_known(message.offset()),
-        timestamp_ms=timestamp if kind else None,
-        key=as_bytes(message.key()),
-        value=as_bytes(message.value()),
-        headers=_headers_of(message),
-    )
-    try:
-        decoded = decode(raw)
-    except Exception:
-        # A convention must never raise, and if it does the record is kept all the same.
-        log.exception("a dead letter could not be decoded: %s", (raw.topic, raw.offset))
-        decoded = unknown.decode(raw)
-    return letter_of(raw, topic_id, decoded)
-
-
-def _headers_of(message: Message) -> Headers:
-    try:
-        return tuple((pair[0], as_bytes(pair[1])) for pair in message.headers() or ())
-    except (SystemError, UnicodeDecodeError):
-        # Kafka lets a header's name be any bytes; confluent-kafka raises SystemError for one that
-        # is no UTF-8, and has no other way to the headers. The rest of the record can be kept.
-        log.warning(
-            "%s[%s]@%s: its headers are left out, as the name of one is no UTF-8",
-            message.topic(),
-            message.partition(),
-            message.offset(),
-        )
-        return ()
-
-
-def letter_of(raw: RawRecord, topic_id: str, decoded: Decoded) -> Letter:
-    """The row to store for a record and what was read from it."""
-    cause = fingerprint.cause_of(decoded)
-    return Letter(
-        topic=raw.topic,
-        topic_id=topic_id,
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp_ms=raw.timestamp_ms,
-        key=raw.key,
-        value=raw.value,
-        headers=raw.headers,
-        convention=decoded.convention,
-        side=decoded.side,
-        original_topic=decoded.original_topic,
-        original_partition=decoded.original_partition,
-        original_offset=decoded.original_offset,
-        original_timestamp_ms=decoded.original_timestamp_ms,
-        original_key=decoded.original_key,
-        error_class=decoded.error_class,
-        error_code=decoded.error_code,
-        error_message=decoded.error_message,
-        may_be_stored=decoded.may_be_stored,
-        profile=decoded.profile,
-        run_uuid=decoded.run,
-        sequence=decoded.sequence,
-        letter_id=decoded.letter_id,
-        consumer_group=decoded.consumer_group,
-        connector=decoded.connector,
-        replay_id=_replay_id(decoded),
-        fingerprint=cause.fingerprint,
-        fingerprint_version=fingerprint.VERSION,
-        cause_title=cause.title,
-    )
-
-
-def _replay_id(decoded: Decoded) -> str | None:
-    for name, value in reversed(decoded.original_headers):
-        if name == REPLAY_HEADER and value is not None:
-            return value.decode("utf-8", "replace")
-    return None
 
 
 def _words(error: Exception) -> str:
@@ -302,8 +316,3 @@ def _words(error: Exception) -> str:
         cause = error.args[0]
         return cause.str() if isinstance(cause, KafkaError) else str(cause)
     return str(error)
-
-
-def _known(value: int | None) -> int:
-    assert value is not None, "a consumed record has a place"
-    return value

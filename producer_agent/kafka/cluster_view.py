@@ -21,7 +21,14 @@ from producer_agent.kafka.admin import Admin, ClusterUnreachable
 
 log = logging.getLogger(__name__)
 
-_READ_CONFIGS: Final = ("min.insync.replicas", "max.message.bytes", "retention.ms")
+_READ_CONFIGS: Final = (
+    "min.insync.replicas",
+    "max.message.bytes",
+    "retention.ms",
+    "retention.bytes",
+    "cleanup.policy",
+    "message.timestamp.type",
+)
 _EMBEDDED_CLUSTER_ID: Final = "mockCluster"  # how librdkafka's mock begins its cluster ids
 _INTERNAL_PREFIX: Final = "__"  # metadata does not tell, so by the name, as Kafka's own are named
 
@@ -113,7 +120,7 @@ def topic_ids(
 def topic_configs(
     client: Mapping[str, Any] | Admin, names: Iterable[str], timeout_s: float = 3.0
 ) -> dict[str, dict[str, str]]:
-    """min.insync.replicas, max.message.bytes and retention.ms of each topic, by name.
+    """Size, retention and durability settings of each topic, by name.
 
     Values are the broker's own text, those in force whether set on the topic or inherited.
     Best effort, as `topic_ids`.

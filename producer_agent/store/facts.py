@@ -16,7 +16,13 @@ faults   ``available`` (``kind, title, effect, expected_code, needs_topic``), ``
          topic, since_us``), ``unavailable_because`` (null or text)
 letters  ``topic`` (of the dead-letter queue), ``outbox_waiting, outbox_since_us`` (of the oldest
          waiting), ``publisher_error, consumer_error`` (null or text), ``behind`` (records on the
-         topic not yet stored here, or null)
+         topics not yet stored here, or null), ``group`` (consumer group that offsets are committed
+         to), ``group_error`` (null or text), ``topics``: each dead-letter topic's ``topic,
+         partitions`` (how many), ``stored_to`` (next offset or null, by partition as text),
+         ``behind`` (or null), ``retention_ms`` (null: no limit or not told), ``next_deletion_us``
+         (when retention may take the first that is not stored; null: it will not, or that is not
+         known), ``deleted_unread`` (at most so many were), ``convention`` (that its policy says, or
+         null), ``warnings`` (``message, mend``)
 ======== ===========================================================================================
 """
 

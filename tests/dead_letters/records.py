@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition, cimpl
 
 from producer_agent.dead_letters.consumer import DeadLetterConsumer
+from producer_agent.kafka.admin import Admin
 from producer_agent.kafka.embedded import EmbeddedCluster
+from producer_agent.kafka.topic_offsets import offset_bounds
 from producer_agent.store.writer import Writer
 from tests.waiting import wait_until
 
@@ -88,12 +90,34 @@ def no_ids(_topics: Sequence[str]) -> dict[str, str]:
     return {}
 
 
+class EmbeddedBrokers:
+    """What the consumer asks of a cluster, of an embedded one with topic ids of the test's own."""
+
+    def __init__(self, cluster: EmbeddedCluster, ids: TopicIds = no_ids) -> None:
+        self._admin = Admin(cluster.client_defaults)
+        self.topic_ids = ids
+        self.settings: dict[str, dict[str, str]] = {}
+
+    def offset_bounds(
+        self, partitions: Collection[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        return offset_bounds(self._admin, partitions)
+
+    def topic_settings(self, _names: Sequence[str]) -> dict[str, dict[str, str]]:
+        return self.settings
+
+
 @contextmanager
 def consuming(
-    cluster: EmbeddedCluster, writer: Writer, row: int, ids: TopicIds = no_ids
+    cluster: EmbeddedCluster,
+    writer: Writer,
+    row: int,
+    ids: TopicIds = no_ids,
+    group: str = "ackboard-test",
 ) -> Iterator[DeadLetterConsumer]:
     """A consumer that runs."""
-    consumer = DeadLetterConsumer(cluster.client_defaults, [TOPIC], row, writer, ids)
+    brokers = EmbeddedBrokers(cluster, ids)
+    consumer = DeadLetterConsumer(cluster.client_defaults, TOPIC, row, writer, brokers, group)
     consumer.start()
     try:
         yield consumer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import CONVENTIONS, RawRecord, decode
 from producer_agent.dead_letters.conventions.java_stack import root_of
+from producer_agent.dead_letters.letters import letter_of
 from tests.dead_letters.test_conventions_samples import SAMPLES
 
 SEEN = sorted({name for sample in SAMPLES for name, _ in sample.record.headers})
@@ -112,7 +112,9 @@ def test_a_place_names_a_header_that_is_there_and_undecoded_bytes_are_all_there(
 @settings(max_examples=200, deadline=None)
 @given(any_record)
 def test_what_several_conventions_claim_has_the_origin_of_one_of_them(raw: RawRecord) -> None:
-    claims = [found for convention in CONVENTIONS if (found := convention(raw)) is not None]
+    claims = [
+        found for convention in CONVENTIONS.values() if (found := convention(raw)) is not None
+    ]
     decoded = decode(raw)
     if claims:
         origins = {claim.original_topic for claim in claims}

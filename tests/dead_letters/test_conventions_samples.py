@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import CONVENTIONS, Hop, RawRecord, decode
 from producer_agent.dead_letters.conventions.java_stack import root_of
+from producer_agent.dead_letters.letters import letter_of
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "dead-letters"
 
@@ -130,7 +130,9 @@ def assert_hops(found: tuple[Hop, ...], wanted: list[dict[str, Any]]) -> None:
 
 @every_sample
 def test_a_sample_is_claimed_by_one_convention_at_most(sample: Sample) -> None:
-    claims = [found for claim in CONVENTIONS if (found := claim(sample.record)) is not None]
+    claims = [
+        found for claim in CONVENTIONS.values() if (found := claim(sample.record)) is not None
+    ]
     assert len(claims) == (0 if CONVENTION_OF_FILE[sample.file] == "unknown" else 1)
 
 

@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from producer_agent.store import dead_letters
+from producer_agent.store import dead_letter_positions, dead_letters
+from producer_agent.store.dead_letter_positions import Position
 from producer_agent.store.dead_letters import Letter
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
@@ -37,8 +38,8 @@ def test_positions_move_on_with_the_records_and_never_back(
 ) -> None:
     insert(writer, cluster, letter(5), letter(6), letter(2, partition=1))
     insert(writer, cluster, letter(3))
-    read = partial(dead_letters.positions, cluster=cluster, topic="dead", topic_id="")
-    assert reader(read) == {0: 7, 1: 3}
+    read = partial(dead_letter_positions.positions, cluster=cluster, topic="dead", topic_id="")
+    assert reader(read) == {0: Position(7), 1: Position(3)}
     assert reader(partial(read.func, cluster=cluster, topic="dead", topic_id="x")) == {}
 
 
@@ -56,8 +57,8 @@ def test_a_letter_that_was_published_twice_is_one_and_its_offset_is_passed(
     writer: Writer, reader: Reader, cluster: int
 ) -> None:
     assert insert(writer, cluster, letter(0, letter_id="r:1"), letter(1, letter_id="r:1")) == 1
-    read = partial(dead_letters.positions, cluster=cluster, topic="dead", topic_id="")
-    assert reader(read) == {0: 2}
+    read = partial(dead_letter_positions.positions, cluster=cluster, topic="dead", topic_id="")
+    assert reader(read) == {0: Position(2)}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,9 @@ def test_a_long_key_is_cut_for_the_list_and_kept_whole_in_the_record(
 ) -> None:
     insert(writer, cluster, letter(0, key=b"k" * 5_000, original_key=b"o" * 5_000))
     assert rows(
-        reader, "SELECT length(key), length(original_key_text), size FROM dead_letters"
+        reader,
+        "SELECT length(r.key), length(d.original_key_text), d.size "
+        "FROM dead_letters d JOIN dead_letter_records r ON r.letter = d.id",
     ) == [(5_000, 200, 5_001)]
 
 
@@ -118,17 +121,12 @@ def test_the_id_of_a_topic_is_adopted_for_what_was_read_before_it_was_told(
     writer: Writer, reader: Reader, cluster: int
 ) -> None:
     insert(writer, cluster, letter(0), letter(1))
-    latest = partial(dead_letters.latest_topic_id, cluster=cluster, topic="dead")
+    latest = partial(dead_letter_positions.latest_topic_id, cluster=cluster, topic="dead")
     assert reader(latest) == ""
-    writer.call(partial(dead_letters.adopt_topic_id, cluster=cluster, topic="dead", topic_id="A"))
+    adopt = dead_letter_positions.adopt_topic_id
+    writer.call(partial(adopt, cluster=cluster, topic="dead", topic_id="A"))
 
     assert stored(reader) == [("A", 0), ("A", 1)]
     assert reader(latest) == "A"
-    read = partial(dead_letters.positions, cluster=cluster, topic="dead", topic_id="A")
-    assert reader(read) == {0: 2}
-
-
-def test_statuses_are_set_and_counted(writer: Writer, reader: Reader, cluster: int) -> None:
-    insert(writer, cluster, *(letter(at) for at in range(3)))
-    writer.call(partial(dead_letters.set_status, status="archived", letters=[2]))
-    assert reader(dead_letters.counts_by_status) == {"new": 2, "archived": 1}
+    read = partial(dead_letter_positions.positions, cluster=cluster, topic="dead", topic_id="A")
+    assert reader(read) == {0: Position(2)}
