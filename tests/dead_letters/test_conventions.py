@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer_agent.dead_letters.consumer import letter_of
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode
+from producer_agent.dead_letters.letters import letter_of
 
 HEADERS = (("h", b"\xff"), ("h", None))
 
