@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -119,6 +120,7 @@ class DeadLetterConsumer:
         self._reached: dict[Place, int] = {}
         self._set_aside: dict[str, tuple[str, float]] = {}
         self._lost: set[tuple[str, int]] = set()
+        self._storing: tuple[Future[None], Mapping[Place, int]] | None = None
         self.error: str | None = None
         """Why nothing can be read just now, or None."""
         self._thread = threading.Thread(target=self._run, name="dead-letter-consumer", daemon=True)
@@ -179,7 +181,10 @@ class DeadLetterConsumer:
                     self._changed.wait(POLL_S)
                     continue
                 self._store(self._batch(consumer))
+                if self._storing is not None and self._storing[0].done():
+                    self._settle()
                 self.group_offsets.commit(consumer)
+            self._settle()
             consumer.unassign()
             self.group_offsets.close(consumer)
         finally:
@@ -187,6 +192,7 @@ class DeadLetterConsumer:
 
     def _review(self, consumer: Consumer) -> None:
         """Assign what the policies cover now, and see whether a topic was made anew."""
+        self._settle()  # positions are read from the database below
         now_s = time.monotonic()
         self._set_aside = {t: why for t, why in self._set_aside.items() if why[1] > now_s}
         topics = {
@@ -270,18 +276,27 @@ class DeadLetterConsumer:
             # Also where a partition ends with offsets that hold no record.
             dead_letter_positions.advance(db, self._cluster, reached)
 
-        stored = self._writer.submit(store, must=True)
-        while not self._stop.is_set():
+        # One batch is stored while the next is read and decoded, and never two: what waits for a
+        # full disk stays bounded.
+        self._settle()
+        if self._storing is None:
+            self._storing = (self._writer.submit(store, must=True), reached)
+
+    def _settle(self) -> None:
+        """Wait until the last batch is stored; at the end, only a moment."""
+        while self._storing is not None:
+            stored, reached = self._storing
             try:
                 stored.result(timeout=1.0)
             except TimeoutError:
-                # The disk is full, say: nothing is read on until this batch is stored.
+                if self._stop.is_set():
+                    return
                 continue
+            self._storing = None
             self._reached.update(reached)
             self.group_offsets.reached(
                 {(topic, at): offset for (topic, _, at), offset in reached.items()}
             )
-            return
 
     def _is_of_the_end(self, message: Message, error: KafkaError) -> bool:
         """Whether it only says that a partition has no more just now.
