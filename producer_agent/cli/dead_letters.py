@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlite_utils import Database
 
+from producer_agent.cli import dead_letter_topics
 from producer_agent.cli.dead_letters_export import export
 from producer_agent.cli.dead_letters_groups import list_groups
 from producer_agent.cli.letter_filter import (
@@ -157,6 +158,7 @@ def show(
 
 
 app.command("groups")(list_groups)
+app.add_typer(dead_letter_topics.app, name="topics")
 app.command("export")(export)
 
 

@@ -13,6 +13,7 @@ from producer_agent.cli.output import fail, note
 from producer_agent.cli.profile_files import NoProfile
 from producer_agent.cli.serving import DatabaseBusy
 from producer_agent.commands import CommandFailed
+from producer_agent.dead_letters.policies import PolicyInvalid
 from producer_agent.delivery.profiles import ProfileInvalid
 from producer_agent.delivery.run_manager import RunRefused
 from producer_agent.kafka.admin import ClusterUnreachable
@@ -33,6 +34,7 @@ EXPECTED = (
     EmbeddedClusterUnavailable,
     LabError,
     NoProfile,
+    PolicyInvalid,
     ProfileInvalid,
     RunRefused,
     StoreError,

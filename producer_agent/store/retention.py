@@ -1,7 +1,8 @@
 """What is kept, and for how long: so a week of the shipped profiles stays far below 1 GB.
 
 Deleting goes in small steps, each its own transaction, so that outcomes are never kept waiting.
-Dead letters are never deleted here.
+Dead letters are deleted only where a policy of their topic says so, and only those that are done
+with.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from producer_agent.store import closed_letters
 from producer_agent.store.rollups import DAY_S, RESOLUTIONS
 
 STEP_ROWS = 5_000
@@ -47,6 +49,7 @@ def trim(db: Database, now_s: float, keep: Keep) -> int:
             "published_us < ? AND refusal IS NULL",
             [(now_s - keep.published_s) * 1e6],
         )
+        + closed_letters.trim(db, now_s)
     )
 
 
