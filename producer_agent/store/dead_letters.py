@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlite_utils import Database
@@ -14,6 +15,7 @@ from producer_agent.store.database import connection
 from producer_agent.store.dead_letter_positions import Place
 from producer_agent.store.headers import Headers, headers_to_json
 from producer_agent.store.letter_text import header_marks, searched_text
+from producer_agent.store.replays import plan_and_sequence
 
 QUIET_US = 24 * 3600 * 1_000_000
 """A cause that was not seen for so long is new again when it is seen."""
@@ -97,15 +99,16 @@ class _Batch:
         self._db = db
         self._cluster = cluster
         self._at_us = now_us()
-        self._places: set[tuple[str, str, int, int]] = set()
+        self._taken: set[tuple[Place, int]] = set()
+        self._highest: dict[Place, int] = {}
         self._marked: dict[tuple[str, str], set[tuple[bytes | None, bytes | None]]] = {}
         self._causes: dict[str, int] = {}
         self._kinds: dict[tuple[object, ...], int] = {}
 
     def add(self, letter: Letter) -> None:
         """Take a letter, unless it is here already or only repeats one that is."""
-        place = (letter.topic, letter.topic_id, letter.partition, letter.offset)
-        if place in self._places or _is_stored(self._db, self._cluster, letter):
+        place = (letter.topic, letter.topic_id, letter.partition)
+        if (place, letter.offset) in self._taken or self._is_stored(place, letter.offset):
             return
         if letter.letter_id is not None:
             bytes_ = (letter.key, letter.value)
@@ -113,8 +116,23 @@ class _Batch:
             if bytes_ in marked or _is_repeat(self._db, letter):
                 return
             marked.add(bytes_)
-        self._places.add(place)
+        self._taken.add((place, letter.offset))
         self.letters.append(letter)
+
+    def _is_stored(self, place: Place, offset: int) -> bool:
+        where = "WHERE cluster = ? AND topic = ? AND topic_id = ? AND partition = ?"
+        values = [self._cluster, *place]
+        if place not in self._highest:
+            (highest,) = self._db.execute(
+                f'SELECT max("offset") FROM dead_letters {where}', values
+            ).fetchone()
+            self._highest[place] = -1 if highest is None else highest
+        if offset > self._highest[place]:
+            return False  # as nearly all are: what is read is read once, and in order
+        row = self._db.execute(
+            f'SELECT 1 FROM dead_letters {where} AND "offset" = ?', [*values, offset]
+        ).fetchone()
+        return row is not None
 
     def write(self) -> None:
         """Store what was taken."""
@@ -146,6 +164,18 @@ class _Batch:
                 (id_, header_marks(letter.headers, letter.original_headers))
                 for id_, letter in numbered
             ],
+        )
+        ids = [numbered[0][0], last]
+        self._db.execute(
+            "INSERT INTO letter_text (rowid, value) "
+            "SELECT letter, value FROM letter_texts WHERE letter BETWEEN ? AND ?",
+            ids,
+        )
+        self._db.execute(
+            "INSERT INTO letter_keys (rowid, original_key_text) "
+            "SELECT id, original_key_text FROM dead_letters "
+            "WHERE id BETWEEN ? AND ? AND original_key_text IS NOT NULL",
+            ids,
         )
 
     def _row(self, id_: int, letter: Letter) -> tuple[object, ...]:
@@ -233,15 +263,6 @@ _NEW_KIND = (
 )
 
 
-def _is_stored(db: Database, cluster: int, letter: Letter) -> bool:
-    row = db.execute(
-        "SELECT 1 FROM dead_letters WHERE cluster = ? AND topic = ? AND topic_id = ? "
-        'AND partition = ? AND "offset" = ?',
-        [cluster, letter.topic, letter.topic_id, letter.partition, letter.offset],
-    ).fetchone()
-    return row is not None
-
-
 def _is_repeat(db: Database, letter: Letter) -> bool:
     row = db.execute(
         "SELECT 1 FROM dead_letters d JOIN dead_letter_records r ON r.letter = d.id "
@@ -255,16 +276,19 @@ def _earlier_life(db: Database, replay_id: str | None, at_us: int) -> tuple[int 
     """The dead letter that came back as this one, and how often that happened in all."""
     if replay_id is None:
         return None, 0
-    row = db.execute(
+    place = plan_and_sequence(db, replay_id)
+    row = place and db.execute(
         "SELECT p.id, p.times_back FROM replays r JOIN dead_letters p ON p.id = r.dead_letter "
-        "WHERE r.replay_id = ?",
-        [replay_id],
+        "WHERE r.plan = ? AND r.sequence = ?",
+        place,
     ).fetchone()
-    if row is None:
+    if not row:
         return None, 1  # replayed by a board that keeps its own ledger
+    assert place is not None
     db.execute(
-        "UPDATE replays SET came_back_us = coalesce(came_back_us, ?) WHERE replay_id = ?",
-        [at_us, replay_id],
+        "UPDATE replays SET came_back_us = coalesce(came_back_us, ?) "
+        "WHERE plan = ? AND sequence = ?",
+        [at_us, *place],
     )
     return row[0], row[1] + 1
 
@@ -296,12 +320,16 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")[:LIST_TEXT]
 
 
+_TEXTS = tuple(field.name for field in fields(Letter) if "str" in str(field.type))
+_texts_of = attrgetter(*_TEXTS)
+
+
 def _storable(letter: Letter) -> Letter:
     """The letter with text that can be written as UTF-8: JSON can smuggle lone surrogates in."""
     broken: dict[str, Any] = {
-        field.name: value.encode("utf-8", "replace").decode("utf-8")
-        for field in fields(letter)
-        if isinstance(value := getattr(letter, field.name), str) and not _is_utf8(value)
+        name: value.encode("utf-8", "replace").decode("utf-8")
+        for name, value in zip(_TEXTS, _texts_of(letter), strict=True)
+        if value is not None and not value.isascii() and not _is_utf8(value)
     }
     return replace(letter, **broken) if broken else letter
 

@@ -14,7 +14,6 @@ alone can tell what to index (``store/schema/m12_letter_search.py``):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -39,13 +38,11 @@ def searched_text(value: bytes | None, original: bytes | None) -> str | None:
 
 def header_marks(*headers: Headers) -> str:
     """The words that ``letter_headers`` holds for a letter with these headers."""
-    marks: set[str] = set()
+    marks: dict[str, None] = {}
     for some in headers:
-        for name, told in some:
-            value = as_bytes(told)
-            marks.add(_name_mark(name))
-            marks.add(_value_mark(name, value))
-    return " ".join(sorted(marks))
+        for name, value in some:
+            marks[_name_mark(name)] = marks[_value_mark(name, as_bytes(value))] = None
+    return " ".join(marks)
 
 
 def text_query(text: str) -> str | None:
@@ -82,15 +79,19 @@ def _quoted(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _name_mark(name: str) -> str:
-    return "n" + _digest([name.encode("utf-8", "surrogatepass")])
+    return "n" + _digest(name.encode("utf-8", "surrogatepass"))
 
 
 def _value_mark(name: str, value: bytes | None) -> str:
-    encoded = name.encode("utf-8", "surrogatepass")
     # A null value is no empty one, and the name's length keeps "a=b" apart from "a" with "=b".
-    told = b"" if value is None else b"\x01" + value
-    return "v" + _digest([len(encoded).to_bytes(4, "big"), encoded, told])
+    return "v" + _digest(_named(name) + (b"" if value is None else b"\x01" + value))
 
 
-def _digest(parts: Iterable[bytes]) -> str:
-    return blake2b(b"".join(parts), digest_size=8).hexdigest()
+@lru_cache(maxsize=4096)
+def _named(name: str) -> bytes:
+    encoded = name.encode("utf-8", "surrogatepass")
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _digest(told: bytes) -> str:
+    return blake2b(told, digest_size=8).hexdigest()

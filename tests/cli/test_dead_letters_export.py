@@ -203,7 +203,7 @@ def test_a_letter_whose_reading_breaks_is_exported_as_bytes_and_so_are_those_beh
         (["--topic", "task-events"], [1, 4]),
         (["--cause", "timed_out"], [4]),
         (["--profile", "metrics"], [6, 3]),
-        (["--status", "replayed", "--status", "replay_failed"], [1, 2]),
+        (["--status", "replayed", "--status", "resolved"], [1, 3]),
         (["--status", "new", "--topic", "task-events"], [4]),
         (["--since", "1h"], [1, 2, 3, 4, 5]),
         (["--limit", "2"], [6, 1]),
