@@ -121,8 +121,8 @@ def replayed(db: Database, letter: int, state: str, reason: str | None = None) -
             [
                 PlannedRecord(
                     sequence=0,
-                    replay_id=f"replay-of-{letter}-{plan}",
                     dead_letter=letter,
+                    status_before="new",
                     edit=None,
                     headers=None,
                     own_bytes=False,
@@ -133,10 +133,10 @@ def replayed(db: Database, letter: int, state: str, reason: str | None = None) -
                 )
             ],
         )
-        (row,) = replays.intend(db, plan, 0, 1, 1_000_000)
+        assert replays.intend(db, plan, 0, 1, 1_000_000, tell=True) == (0, 0)
         if state != "intent":
             landed = (3, 1_881_204) if state == "done" else (None, None)
-            replays.settle(db, plan, [Settled(row, state, reason, *landed)])
+            replays.settle(db, plan, [Settled(0, state, reason, *landed)])
     return plan
 
 

@@ -225,10 +225,10 @@ def value_left_behind(db: Database, run_uuid: str, sequence: int) -> bytes | Non
 def replays_of(db: Database, ids: Sequence[int]) -> tuple[ReplayRow, ...]:
     """Every replay of these letters, the latest first."""
     rows = db.execute(
-        "SELECT r.replay_id, r.dead_letter, r.target_topic, r.state, r.reason, r.partition, "
-        'r."offset", r.planned_us, r.settled_us, p.made_by, r.plan, r.came_back_us '
+        "SELECT p.uuid || '-' || r.sequence, r.dead_letter, r.target_topic, r.state, r.reason, "
+        'r.partition, r."offset", r.planned_us, r.settled_us, p.made_by, r.plan, r.came_back_us '
         "FROM replays r JOIN replay_plans p ON p.id = r.plan "
-        f"WHERE r.dead_letter IN ({marks(ids)}) ORDER BY r.id DESC",
+        f"WHERE r.dead_letter IN ({marks(ids)}) ORDER BY r.plan DESC, r.sequence DESC",
         list(ids),
     ).fetchall()
     return tuple(ReplayRow(*row) for row in rows)

@@ -88,7 +88,7 @@ def _replays(db: Database, letter: int) -> list[HistoryEntry]:
     rows = db.execute(
         "SELECT coalesce(r.settled_us, r.planned_us), p.made_by, r.state, r.reason, "
         'r.target_topic, r.partition, r."offset", r.plan FROM replays r '
-        "JOIN replay_plans p ON p.id = r.plan WHERE r.dead_letter = ? ORDER BY r.id",
+        "JOIN replay_plans p ON p.id = r.plan WHERE r.dead_letter = ? ORDER BY r.plan",
         [letter],
     )
     return [
