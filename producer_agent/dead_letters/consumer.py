@@ -108,6 +108,9 @@ class DeadLetterConsumer:
             "enable.partition.eof": True,
             "queued.max.messages.kbytes": QUEUED_KIB,
             "error_cb": self._note,
+            # No session is kept, but librdkafka lets a commit wait so long for a coordinator that is
+            # away (45 s by default), and its close waits for that commit.
+            "session.timeout.ms": 2_000,
             "on_commit": self.group_offsets.on_commit,
         }
         self._own_topic = own_topic
