@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import uuid
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
@@ -59,8 +58,9 @@ class Findings:
     targets: dict[str, TargetFindings] = field(default_factory=dict)
     groups: dict[str, list[str]] | None = None
     """Consumer groups that will see the records again, by topic; None: it does not tell."""
-    dropped_headers: Counter[str] = field(default_factory=Counter)
-    kept_headers: Counter[str] = field(default_factory=Counter)
+    dropped_headers: dict[str, int] = field(default_factory=dict)
+    """Records by the name of a header that they are sent without."""
+    kept_headers: dict[str, int] = field(default_factory=dict)
     edited: int = 0
     keys_checked: int = 0
     """Records whose key and partition are both known, as far as they were looked at."""
@@ -119,7 +119,7 @@ class Planner:
         row = self._reader(partial(replay_plans.get, plan=plan))
         assert row is not None, "the plan was created"
         self._writer.call(partial(replays.clear_plan, plan=plan))
-        work = _Work(self._cluster, self._cluster_row, uuid.UUID(row.uuid), options)
+        work = _Work(self._cluster, self._cluster_row, options)
         ordered = self._reader(partial(replays.in_sending_order, ids=list(dict.fromkeys(ids))))
         done = 0
         for letters in self._chunks(ordered):
@@ -202,12 +202,9 @@ def findings_partitions(findings: Findings) -> dict[str, int]:
 class _Work:
     """One plan in the making: what is carried from chunk to chunk."""
 
-    def __init__(
-        self, cluster: TargetCluster, cluster_row: int, plan: uuid.UUID, options: PlanOptions
-    ) -> None:
+    def __init__(self, cluster: TargetCluster, cluster_row: int, options: PlanOptions) -> None:
         self._cluster = cluster
         self._cluster_row = cluster_row
-        self._plan = plan
         self._options = options
         self._sequence = 0
         self._originals: dict[tuple[object, ...], int] = {}
@@ -232,7 +229,6 @@ class _Work:
     ) -> PlannedRecord:
         sequence = self._sequence
         self._sequence += 1
-        replay_id = f"{self._plan.hex}-{sequence}"
 
         def row(
             state: str,
@@ -245,8 +241,8 @@ class _Work:
         ) -> PlannedRecord:
             return PlannedRecord(
                 sequence,
-                replay_id,
                 letter.id,
+                letter.status,
                 edit.id if edit else None,
                 headers,
                 own_bytes,
@@ -291,8 +287,8 @@ class _Work:
             target.by_partition[partition] = target.by_partition.get(partition, 0) + 1
         self.findings.edited += edit is not None
         if not self._options.keep_failure_headers and not edit:
-            self.findings.dropped_headers.update(set(original.dropped))
-        self.findings.kept_headers.update({name for name, _ in headers})
+            _count(self.findings.dropped_headers, set(original.dropped))
+        _count(self.findings.kept_headers, {name for name, _ in headers})
         if letter.may_be_stored and topic == original.topic:
             if original.identity is None:
                 self.findings.not_looked_for += 1
@@ -412,9 +408,14 @@ class _Work:
 
     def cut_header_names(self) -> None:
         """Keep the most frequent names: a record may carry a header of its own making each."""
-        for counter in (self.findings.dropped_headers, self.findings.kept_headers):
-            for name, _ in counter.most_common()[MOST_HEADER_NAMES:]:
-                del counter[name]
+        for counted in (self.findings.dropped_headers, self.findings.kept_headers):
+            for name, _ in Counter(counted).most_common()[MOST_HEADER_NAMES:]:
+                del counted[name]
+
+
+def _count(counted: dict[str, int], names: Iterable[str]) -> None:
+    for name in names:
+        counted[name] = counted.get(name, 0) + 1
 
 
 def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -52,6 +52,9 @@ from producer_agent.store.writer import Writer
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 16_000_000
+STATUS_STEP = 2_000
+"""Letters whose status one transaction changes: some 30 ms, so that outcomes do not wait."""
+
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
 BATCH_MARGIN = 0.9
@@ -105,6 +108,9 @@ class PlanRunner:
         self._halt = threading.Event()
         self._ending = False
         self._unsettled: list[Future[None]] = []
+        self._in_haste = False
+        """At full speed, the letters' statuses follow when the plan's run ends: telling them
+        costs as much as all else together, and the ledger has what counts."""
         self._most_records = 1_000_000
         self._batch_bytes = 1_000_000
         self._sender: Sender | None = None
@@ -153,6 +159,7 @@ class PlanRunner:
                 break
         self._drop_sender()
         self._settle_writes()
+        self._tell_done()
         return self._end(state, reason)
 
     def _attempt(self) -> tuple[str, str | None]:
@@ -176,6 +183,7 @@ class PlanRunner:
             if wanted or stop:
                 self._void(upcoming)
                 return (wanted or "stopped"), stop
+            self._in_haste = pacing.is_free
             batch = upcoming or self._intend(number, pacing.next_batch())
             upcoming = None
             if batch is None:
@@ -200,17 +208,20 @@ class PlanRunner:
                 upcoming, number = None, batch.number
 
     def _intend(self, number: int, most: int) -> _Batch | None:
-        rows = self._write(
+        stretch = self._write(
             partial(
                 replays.intend,
                 batch=number,
                 most=min(most, self._most_records),
                 most_bytes=BATCH_BYTES,
+                tell=not self._in_haste,
             )
         )
-        if not rows:
+        if stretch is None:
             return None
-        records = self._reader(partial(replays.to_send, rows=rows))
+        records = self._reader(
+            partial(replays.to_send, plan=self._plan.id, first=stretch[0], last=stretch[1])
+        )
         outgoing: list[Outgoing] = []
         sendable: list[RecordToSend] = []
         failed: list[Settled] = []
@@ -220,7 +231,9 @@ class PlanRunner:
                 sendable.append(record)
             except Exception as error:
                 log.exception("replay: dead letter %d", record.dead_letter)
-                failed.append(Settled(record.row, "failed", f"it could not be prepared: {error}"))
+                failed.append(
+                    Settled(record.sequence, "failed", f"it could not be prepared: {error}")
+                )
         if failed:
             self._write(partial(replays.settle, outcomes=failed))
         return _Batch(number, sendable, outgoing) if sendable else self._intend(number, most)
@@ -236,12 +249,21 @@ class PlanRunner:
             original = self._original_of(letter)
             key, value = original.key, original.value
             headers = original.headers if headers is None else headers
-        return Outgoing(record.topic, record.partition, key, value, marked(headers or (), record))
+        headers = self._marked(headers or (), record)
+        return Outgoing(record.topic, record.partition, key, value, headers)
+
+    def _marked(self, headers: Headers, record: RecordToSend) -> Headers:
+        """The headers with the replay's own in place of any earlier ones: they do not grow."""
+        kept = [pair for pair in headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)]
+        told = replays.replay_id(self._plan.uuid, record.sequence)
+        kept.append((REPLAY_HEADER, told.encode()))
+        kept.append((TIMES_HEADER, str(record.times_back + 1).encode()))
+        return kept
 
     def _settle(self, batch: _Batch, sent: Sent) -> bool:
         """Write what came of a batch. Returns whether some of it has to be sent again: then
         nothing of it landed, and those that never can are told before the rest goes."""
-        rows = [record.row for record in batch.records]
+        rows = [record.sequence for record in batch.records]
         if sent.refused or sent.suspects:
             refused = dict(sent.refused)
             if sent.suspects:
@@ -261,7 +283,8 @@ class PlanRunner:
         ]
         self._unsettled.append(
             self._writer.submit(
-                partial(replays.settle, plan=self._plan.id, outcomes=done), must=True
+                partial(replays.settle, plan=self._plan.id, outcomes=done, tell=not self._in_haste),
+                must=True,
             )
         )
         if len(self._unsettled) > 2:
@@ -290,7 +313,7 @@ class PlanRunner:
     def _void(self, batch: _Batch | None) -> None:
         """Put a batch that was not handed over back."""
         if batch is not None:
-            back = [Settled(record.row, "planned") for record in batch.records]
+            back = [Settled(record.sequence, "planned") for record in batch.records]
             self._write(partial(replays.settle, outcomes=back))
 
     def _settle_open(self, committed: int | None) -> None:
@@ -302,7 +325,7 @@ class PlanRunner:
         starts = self._reader(partial(replays.reached, plan=self._plan.id))
         marks: dict[str, dict[str, int]] = self._findings().get("watermarks", {})
         by_topic: dict[str, set[int]] = defaultdict(set)
-        for _, sequence, topic, _ in rows:
+        for sequence, topic, _ in rows:
             by_topic[topic].add(sequence)
         found: dict[int, tuple[int, int]] = {}
         with ReadBack(self._cluster.connection) as read_back:
@@ -317,14 +340,14 @@ class PlanRunner:
                     read_back, topic, stretch, self._plan.uuid, wanted, lambda: self._ending
                 )
         outcomes = []
-        for row, sequence, _, batch in rows:
+        for sequence, _, batch in rows:
             place = found.get(sequence)
             if place is not None:
-                outcomes.append(Settled(row, "done", None, *place))
+                outcomes.append(Settled(sequence, "done", None, *place))
             elif committed is not None and batch is not None and batch < committed:
-                outcomes.append(Settled(row, "done", LOST_TRACE))
+                outcomes.append(Settled(sequence, "done", LOST_TRACE))
             else:
-                outcomes.append(Settled(row, "planned"))
+                outcomes.append(Settled(sequence, "planned"))
         self._write(partial(replays.settle, outcomes=outcomes))
         log.info(
             "plan %d: of %d open records, %d had arrived", self._plan.id, len(rows), len(found)
@@ -367,6 +390,11 @@ class PlanRunner:
             )
         return LedgerSender(self._cluster.connection, compression, batch_bytes)
 
+    def _tell_done(self) -> None:
+        after: int | None = -1
+        while after is not None:
+            after = self._write(partial(replays.tell_done, after=after, most=STATUS_STEP))
+
     def _end(self, state: str, reason: str | None) -> str:
         if state == "cancelled":
             self._write(replays.cancel_planned)
@@ -408,16 +436,6 @@ class PlanRunner:
         if self._sender is not None:
             self._sender.close()
             self._sender = None
-
-
-def marked(headers: Headers, record: RecordToSend) -> Headers:
-    """The headers with the replay's own in place of any earlier ones, so that they do not grow."""
-    kept = [pair for pair in headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)]
-    return [
-        *kept,
-        (REPLAY_HEADER, record.replay_id.encode()),
-        (TIMES_HEADER, str(record.times_back + 1).encode()),
-    ]
 
 
 def _words(error: Exception) -> str:

@@ -98,7 +98,9 @@ class _Batch:
         self.letters: list[Letter] = []
         self._db = db
         self._cluster = cluster
-        self._at_us = now_us()
+        # Never before the latest: the order of ids is that of storing, whatever the clock does.
+        (latest_us,) = db.execute("SELECT max(stored_us) FROM dead_letters").fetchone()
+        self._at_us = max(now_us(), latest_us or 0)
         self._taken: set[tuple[Place, int]] = set()
         self._highest: dict[Place, int] = {}
         self._marked: dict[tuple[str, str], set[tuple[bytes | None, bytes | None]]] = {}

@@ -8,6 +8,7 @@ nothing was sent. A unique index lets one record have only one row that is under
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from sqlite_utils import Database
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import connection
 from producer_agent.store.headers import Headers, headers_from_json, headers_to_json
+from producer_agent.store.letter_status import set_status
 
 LIVE = ("intent", "done", "unknown")
 """States in which a record may be on its target, or is: no second replay of it may begin."""
@@ -54,8 +56,8 @@ class PlannedRecord:
     """A ledger row as the planner writes it."""
 
     sequence: int
-    replay_id: str
     dead_letter: int
+    status_before: str
     edit: int | None
     headers: Headers | None
     own_bytes: bool
@@ -64,8 +66,6 @@ class PlannedRecord:
     state: str
     """``planned``, ``refused`` or ``already``."""
     reason: str | None
-    partition: int | None = None
-    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,7 @@ class RecordToSend:
     """A ledger row as the runner reads it, with the bytes that are to be sent where they are the
     dead letter's own."""
 
-    row: int
     sequence: int
-    replay_id: str
     dead_letter: int
     edit: int | None
     topic: str
@@ -91,11 +89,24 @@ class RecordToSend:
 class Settled:
     """What came of a ledger row."""
 
-    row: int
+    sequence: int
     state: str
     reason: str | None = None
     partition: int | None = None
     offset: int | None = None
+
+
+def replay_id(plan_uuid: str, sequence: int) -> str:
+    """What a record travels with."""
+    return f"{plan_uuid}-{sequence}"
+
+
+def plan_and_sequence(db: Database, told: str) -> tuple[int, int] | None:
+    """The ledger row of a replay id; None if it is not of this board."""
+    uuid, _, number = told.partition("-")
+    sequence = int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    row = db.execute("SELECT id FROM replay_plans WHERE uuid = ?", [uuid]).fetchone()
+    return None if row is None else (int(row[0]), sequence)
 
 
 def letters(db: Database, ids: Sequence[int]) -> list[LetterToReplay]:
@@ -162,15 +173,15 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
     """Add rows to a plan that is being made."""
     at_us = now_us()
     connection(db).executemany(
-        "INSERT INTO replays (plan, sequence, replay_id, dead_letter, edit, headers, own_bytes, "
-        'target_topic, target_partition, state, reason, partition, "offset", planned_us) '
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO replays (plan, sequence, dead_letter, status_before, edit, headers, "
+        "own_bytes, target_topic, target_partition, state, reason, planned_us) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 plan,
                 record.sequence,
-                record.replay_id,
                 record.dead_letter,
+                record.status_before,
                 record.edit,
                 None if record.headers is None else headers_to_json(record.headers),
                 record.own_bytes,
@@ -178,8 +189,6 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
                 record.target_partition,
                 record.state,
                 record.reason,
-                record.partition,
-                record.offset,
                 at_us,
             )
             for record in records
@@ -189,7 +198,7 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
 
 def clear_plan(db: Database, plan: int) -> None:
     """Drop the rows of a plan whose making was cut off, so that it can be made again."""
-    db.execute("DELETE FROM replays WHERE plan = ? AND settled_us IS NULL", [plan])
+    db.execute("DELETE FROM replays WHERE plan = ?", [plan])
 
 
 def find_already(db: Database, plan: int, found: Sequence[tuple[int, int, int]]) -> None:
@@ -204,130 +213,187 @@ def find_already(db: Database, plan: int, found: Sequence[tuple[int, int, int]])
 
 def begin(db: Database, plan: int) -> None:
     """The plan is run: letters that lie on their target already need nothing more."""
-    db.execute(
-        "UPDATE dead_letters SET status = 'resolved' WHERE status IN ('new', 'acknowledged') "
-        "AND id IN (SELECT dead_letter FROM replays WHERE plan = ? AND state = 'already')",
+    set_status(
+        db,
+        "resolved",
+        "SELECT dead_letter FROM replays WHERE plan = ? AND state = 'already'",
         [plan],
+        only_from=("new", "acknowledged"),
     )
 
 
-def intend(db: Database, plan: int, batch: int, most: int, most_bytes: int) -> list[int]:
-    """Mark the next planned records as being sent with ``batch``; returns their row ids.
+def intend(
+    db: Database, plan: int, batch: int, most: int, most_bytes: int, tell: bool
+) -> tuple[int, int] | None:
+    """Mark the next planned records as being sent with ``batch``; returns the first and the last
+    sequence, or None if nothing is left.
 
     A record that meanwhile has a live replay in another plan, or was archived, is refused here:
     this is where two people who click at once are told apart.
+
+    Args:
+        db: The database.
+        plan: Row id.
+        batch: The transaction's number.
+        most, most_bytes: How large it may be.
+        tell: Give the letters the status ``replaying`` too.
     """
-    at_us = now_us()
-    rows = db.execute(
-        "SELECT r.id, d.size, d.status, o.plan FROM replays r "
-        "JOIN dead_letters d ON d.id = r.dead_letter "
-        "LEFT JOIN replays o ON o.dead_letter = r.dead_letter "
-        "AND o.state IN ('intent', 'done', 'unknown') "
+    while True:
+        found = _next_stretch(db, plan, most, most_bytes)
+        if found is None:
+            return None
+        first, last = found
+        stretch = [plan, first, last]
+        db.execute(
+            "UPDATE replays SET state = 'refused', settled_us = ?, reason = (SELECT 'plan ' || "
+            f"o.plan || ' sends or sent it' FROM replays o WHERE {_LIVE_TWIN}) "
+            "WHERE plan = ? AND state = 'planned' AND sequence BETWEEN ? AND ? "
+            f"AND EXISTS (SELECT 1 FROM replays o WHERE {_LIVE_TWIN})",
+            [now_us(), *stretch],
+        )
+        db.execute(
+            "UPDATE replays SET state = 'refused', settled_us = ?, "
+            "reason = 'it was archived after the plan was made' "
+            "WHERE plan = ? AND state = 'planned' AND sequence BETWEEN ? AND ? AND EXISTS "
+            "(SELECT 1 FROM dead_letters d WHERE d.id = dead_letter AND d.status = 'archived')",
+            [now_us(), *stretch],
+        )
+        cursor = db.execute(
+            "UPDATE replays SET state = 'intent', batch = ? "
+            "WHERE plan = ? AND state = 'planned' AND sequence BETWEEN ? AND ?",
+            [batch, *stretch],
+        )
+        if cursor.rowcount:
+            break
+    if tell:
+        set_status(
+            db,
+            "replaying",
+            "SELECT dead_letter FROM replays WHERE plan = ? AND sequence BETWEEN ? AND ? "
+            "AND state = 'intent'",
+            stretch,
+            only_from=OPEN_FOR_REPLAY,
+        )
+    return first, last
+
+
+_LIVE_TWIN = (
+    "o.dead_letter = replays.dead_letter AND o.plan <> replays.plan "
+    "AND o.state IN ('intent', 'done', 'unknown')"
+)
+
+OPEN_FOR_REPLAY = ("new", "acknowledged", "resolved")
+
+
+def _next_stretch(db: Database, plan: int, most: int, most_bytes: int) -> tuple[int, int] | None:
+    first, last, total = None, 0, 0
+    for sequence, size in db.execute(
+        "SELECT r.sequence, d.size FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
         "WHERE r.plan = ? AND r.state = 'planned' ORDER BY r.sequence LIMIT ?",
         [plan, most],
-    ).fetchall()
-    chosen: list[int] = []
-    refused: list[tuple[str, int, int]] = []
-    total = 0
-    for row, size, status, other in rows:
-        if other is not None:
-            refused.append((f"plan {other} sends or sent it", at_us, row))
-        elif status == "archived":
-            refused.append(("it was archived after the plan was made", at_us, row))
-        else:
-            total += size
-            if chosen and total > most_bytes:
-                break
-            chosen.append(row)
-    if refused:
-        connection(db).executemany(
-            "UPDATE replays SET state = 'refused', reason = ?, settled_us = ? WHERE id = ?", refused
-        )
-    connection(db).executemany(
-        "UPDATE replays SET state = 'intent', batch = ?, settled_us = NULL, status_before = "
-        "coalesce(status_before, (SELECT status FROM dead_letters d WHERE d.id = dead_letter)) "
-        "WHERE id = ?",
-        [(batch, row) for row in chosen],
-    )
-    db.execute(
-        "UPDATE dead_letters SET status = 'replaying' WHERE id IN "
-        "(SELECT dead_letter FROM replays WHERE plan = ? AND batch = ? AND state = 'intent')",
-        [plan, batch],
-    )
-    if refused and not chosen:
-        return intend(db, plan, batch, most, most_bytes)
-    return chosen
+    ):
+        total += size
+        if first is None:
+            first = sequence
+        elif total > most_bytes:
+            break
+        last = sequence
+    return None if first is None else (first, last)
 
 
-def to_send(db: Database, rows: Sequence[int]) -> list[RecordToSend]:
-    """Ledger rows with the bytes to send, in the order of the plan."""
+def to_send(db: Database, plan: int, first: int, last: int) -> list[RecordToSend]:
+    """The records under way of a stretch, with the bytes to send, in the order of the plan."""
     records: list[RecordToSend] = []
-    for start in range(0, len(rows), 500):
-        some = rows[start : start + 500]
-        marks = ", ".join("?" * len(some))
-        for row in db.execute(
-            "SELECT r.id, r.sequence, r.replay_id, r.dead_letter, r.edit, r.target_topic, "
-            "r.target_partition, r.own_bytes, b.key, b.value, r.headers, d.times_back "
-            "FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
-            "LEFT JOIN dead_letter_records b ON b.letter = r.dead_letter AND r.own_bytes "
-            f"WHERE r.id IN ({marks}) ORDER BY r.sequence",
-            list(some),
-        ):
-            values = list(row)
-            values[7] = values[7] == 1
-            values[10] = None if values[10] is None else headers_from_json(values[10])
-            records.append(RecordToSend(*values))
+    for row in db.execute(
+        "SELECT r.sequence, r.dead_letter, r.edit, r.target_topic, r.target_partition, "
+        "r.own_bytes, b.key, b.value, r.headers, d.times_back "
+        "FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
+        "LEFT JOIN dead_letter_records b ON b.letter = r.dead_letter AND r.own_bytes "
+        "WHERE r.plan = ? AND r.sequence BETWEEN ? AND ? AND r.state = 'intent' "
+        "ORDER BY r.sequence",
+        [plan, first, last],
+    ):
+        values = list(row)
+        values[5] = values[5] == 1
+        values[8] = None if values[8] is None else headers_from_json(values[8])
+        records.append(RecordToSend(*values))
     return records
 
 
-def settle(db: Database, plan: int, outcomes: Sequence[Settled]) -> None:
+def settle(db: Database, plan: int, outcomes: Sequence[Settled], tell: bool = True) -> None:
     """Write what came of rows, and the status that follows for their dead letters.
 
-    ``planned`` puts a row back: nothing of it was sent.
+    ``planned`` puts a row back: nothing of it was sent. Without ``tell`` the letters of ``done``
+    keep their status until :func:`tell_done`.
     """
     at_us = now_us()
-    connection(db).executemany(
-        'UPDATE replays SET state = ?, reason = ?, partition = ?, "offset" = ?, '
-        "settled_us = CASE WHEN ? <> 'planned' THEN ? END, "
-        "batch = CASE WHEN ? <> 'planned' THEN batch END WHERE id = ? AND plan = ?",
-        [
-            (
-                outcome.state,
-                outcome.reason,
-                outcome.partition,
-                outcome.offset,
-                outcome.state,
-                at_us,
-                outcome.state,
-                outcome.row,
-                plan,
-            )
-            for outcome in outcomes
-        ],
+    many = connection(db).executemany
+    done = [each for each in outcomes if each.state == "done"]
+    void = [each for each in outcomes if each.state != "done"]
+    # One statement for all of a batch: a row at a time, each would hand the interpreter over and
+    # wait to get it back from the thread that is sending.
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS landed "
+        '(sequence INTEGER PRIMARY KEY, reason TEXT, partition INTEGER, "offset" INTEGER)'
     )
-    done = [(o.row,) for o in outcomes if o.state == "done"]
-    void = [(o.row,) for o in outcomes if o.state in ("planned", "failed", "cancelled", "refused")]
-    connection(db).executemany(
-        "UPDATE dead_letters SET status = 'replayed' WHERE id = "
-        "(SELECT dead_letter FROM replays WHERE id = ?)",
-        done,
+    db.execute("DELETE FROM landed")
+    db.execute(
+        "INSERT INTO landed SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 "
+        "FROM json_each(?)",
+        [json.dumps([(each.sequence, each.reason, each.partition, each.offset) for each in done])],
     )
-    connection(db).executemany(
-        "UPDATE dead_letters SET status = coalesce((SELECT status_before FROM replays "
-        "WHERE id = ?1), 'new') WHERE status = 'replaying' AND id = "
-        "(SELECT dead_letter FROM replays WHERE id = ?1)",
-        void,
+    db.execute(
+        "UPDATE replays SET state = 'done', settled_us = ?, (reason, partition, \"offset\") = "
+        '(SELECT reason, partition, "offset" FROM landed l WHERE l.sequence = replays.sequence) '
+        "WHERE plan = ? AND sequence IN (SELECT sequence FROM landed)",
+        [at_us, plan],
+    )
+    many(
+        "UPDATE replays SET state = ?1, reason = ?2, settled_us = CASE WHEN ?1 <> 'planned' "
+        "THEN ?3 END, batch = CASE WHEN ?1 <> 'planned' THEN batch END "
+        "WHERE plan = ?4 AND sequence = ?5",
+        [(each.state, each.reason, at_us, plan, each.sequence) for each in void],
+    )
+    if tell and done:
+        tell_done(db, plan, done[0].sequence - 1, len(done) + len(void))
+    # What went back is told by the row itself, as another person may have moved it meanwhile.
+    many(
+        "UPDATE dead_letters SET status = (SELECT r.status_before FROM replays r "
+        "WHERE r.plan = ?1 AND r.sequence = ?2) WHERE status = 'replaying' AND id = "
+        "(SELECT r.dead_letter FROM replays r WHERE r.plan = ?1 AND r.sequence = ?2)",
+        [(plan, each.sequence) for each in void if each.state != "unknown"],
     )
 
 
-def open_rows(db: Database, plan: int) -> list[tuple[int, int, str, int | None]]:
-    """Rows that may be under way: ``(row, sequence, target topic, batch)``."""
+def tell_done(db: Database, plan: int, after: int, most: int) -> int | None:
+    """Give the letters of up to ``most`` records that are done, beyond sequence ``after``, the
+    status ``replayed``; returns the last sequence looked at, or None if there was none."""
+    row = db.execute(
+        "SELECT max(sequence) FROM (SELECT sequence FROM replays WHERE plan = ? "
+        "AND state = 'done' AND sequence > ? ORDER BY sequence LIMIT ?)",
+        [plan, after, most],
+    ).fetchone()
+    if row[0] is None:
+        return None
+    set_status(
+        db,
+        "replayed",
+        "SELECT dead_letter FROM replays WHERE plan = ? AND state = 'done' "
+        "AND sequence > ? AND sequence <= ?",
+        [plan, after, row[0]],
+        only_from=(*OPEN_FOR_REPLAY, "replaying"),
+    )
+    return int(row[0])
+
+
+def open_rows(db: Database, plan: int) -> list[tuple[int, str, int | None]]:
+    """Rows that may be under way: ``(sequence, target topic, batch)``."""
     rows = db.execute(
-        "SELECT id, sequence, target_topic, batch FROM replays "
+        "SELECT sequence, target_topic, batch FROM replays "
         "WHERE plan = ? AND state IN ('intent', 'unknown') ORDER BY sequence",
         [plan],
     )
-    return [tuple(row) for row in rows.fetchall()]
+    return [(row[0], row[1], row[2]) for row in rows.fetchall()]
 
 
 def reached(db: Database, plan: int) -> dict[tuple[str, int], int]:
@@ -355,14 +421,6 @@ def last_batch(db: Database, plan: int) -> int | None:
     """The highest batch that any row of the plan went with."""
     row = db.execute("SELECT max(batch) FROM replays WHERE plan = ?", [plan]).fetchone()
     return None if row[0] is None else int(row[0])
-
-
-def next_planned(db: Database, plan: int) -> bool:
-    """Whether something is left to send."""
-    row = db.execute(
-        "SELECT 1 FROM replays WHERE plan = ? AND state = 'planned' LIMIT 1", [plan]
-    ).fetchone()
-    return row is not None
 
 
 def cancel_planned(db: Database, plan: int) -> int:

@@ -131,9 +131,11 @@ def records(
     if came_back:
         clauses.append("r.came_back_us IS NOT NULL")
     rows = db.execute(
-        "SELECT r.plan, r.sequence, r.replay_id, r.dead_letter, r.edit IS NOT NULL, "
+        "SELECT r.plan, r.sequence, p.uuid || '-' || r.sequence, r.dead_letter, "
+        "r.edit IS NOT NULL, "
         'r.target_topic, r.target_partition, r.state, r.reason, r.partition, r."offset", '
         "r.came_back_us, r.settled_us, d.original_key_text FROM replays r "
+        "JOIN replay_plans p ON p.id = r.plan "
         f"JOIN dead_letters d ON d.id = r.dead_letter WHERE {' AND '.join(clauses)} "
         "ORDER BY r.sequence LIMIT ? OFFSET ?",
         [*values, limit, offset],

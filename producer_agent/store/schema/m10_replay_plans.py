@@ -48,11 +48,11 @@ def m0010_replay_plans(db: Database) -> None:
         ALTER TABLE replays RENAME TO replays_before_plans;
         DROP INDEX replays_once;
         DROP INDEX replays_by_letter;
+        -- The ledger. A record travels with its replay id, "<uuid of the plan>-<sequence>".
+        -- Ordered by plan and sequence, so that a batch is a stretch of neighbours.
         CREATE TABLE replays (
-            id INTEGER PRIMARY KEY,
             plan INTEGER NOT NULL REFERENCES replay_plans(id),
             sequence INTEGER NOT NULL,     -- the order of sending within the plan
-            replay_id TEXT NOT NULL UNIQUE,  -- travels in the record's header
             dead_letter INTEGER NOT NULL REFERENCES dead_letters(id),
             edit INTEGER,                  -- the edit that is sent in place of the original
             headers TEXT,                  -- what it is sent with; null: read from the original
@@ -66,16 +66,16 @@ def m0010_replay_plans(db: Database) -> None:
             batch INTEGER,                 -- the transaction that it goes with
             partition INTEGER,
             "offset" INTEGER,
-            status_before TEXT,            -- of the dead letter, to go back to if nothing was sent
+            status_before TEXT NOT NULL,   -- of the dead letter, to go back to if nothing was sent
             came_back_us INTEGER,          -- when it was read from a dead-letter topic again
             planned_us INTEGER NOT NULL,
             settled_us INTEGER,
-            UNIQUE (plan, sequence)
-        );
-        INSERT INTO replays (id, plan, sequence, replay_id, dead_letter, target_topic, state,
-                             reason, partition, "offset", status_before, planned_us, settled_us)
-            SELECT id, id, 0, replay_id, dead_letter, target_topic, state, reason, partition,
-                   "offset", 'new', planned_us, settled_us
+            PRIMARY KEY (plan, sequence)
+        ) WITHOUT ROWID;
+        INSERT INTO replays (plan, sequence, dead_letter, target_topic, state, reason, partition,
+                             "offset", status_before, planned_us, settled_us)
+            SELECT id, 0, dead_letter, target_topic, state, reason, partition, "offset", 'new',
+                   planned_us, settled_us
               FROM replays_before_plans;
         DROP TABLE replays_before_plans;
         -- At most one replay of a record is under way or done: the second click finds the first.
