@@ -1,4 +1,4 @@
-"""``dead-letters``: list them, group them by cause, show one whole, export them all."""
+"""``dead-letters``: list them, and show one whole; the other commands have files of their own."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from typing import Annotated, Any
 import typer
 from sqlite_utils import Database
 
-from producer_agent.cli import dead_letter_topics
+from producer_agent.cli import dead_letter_topics, dead_letters_triage
 from producer_agent.cli.dead_letters_export import export
 from producer_agent.cli.dead_letters_groups import list_groups
-from producer_agent.cli.letter_filter import (
-    CauseOption,
-    ProfileOption,
-    SinceOption,
-    StatusOption,
-    TopicOption,
-    filter_of,
-)
+from producer_agent.cli.letter_filter import LetterOptions, choosing_letters
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import (
     as_base64,
@@ -32,9 +25,10 @@ from producer_agent.cli.output import (
     say,
     visible,
 )
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode
+from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under
 from producer_agent.store.queries import dead_letters as queries
 from producer_agent.store.queries.dead_letters import Letter, ReplayRow
+from producer_agent.store.queries.letter_history import HistoryEntry, history
 from producer_agent.store.reader import Reader
 
 app = typer.Typer(help="What failed, and why.", no_args_is_help=True)
@@ -49,12 +43,15 @@ def _root() -> None:
 
 
 @app.command("list")
+@choosing_letters
 def list_letters(
-    topic: TopicOption = None,
-    cause: CauseOption = None,
-    status: StatusOption = None,
-    profile: ProfileOption = None,
-    since: SinceOption = "all",
+    chosen: LetterOptions,
+    sort: Annotated[
+        str, typer.Option(help=f"By what: {', '.join(queries.SORTS)}; the highest first.")
+    ] = "stored",
+    ascending: Annotated[
+        bool, typer.Option("--ascending", help="The lowest, or the first stored, first.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many rows.")] = 50,
     as_json: JsonOption = False,
     db: DbOption = None,
@@ -64,13 +61,19 @@ def list_letters(
     Exit codes: 0 done (also when none match); 1 the database cannot be read; 2 bad usage, such
     as a cause that fits none or several.
     """
+    by = next((known for known in queries.SORTS if known == sort), None)
+    if by is None:
+        raise typer.BadParameter(
+            f"A list cannot be sorted by {sort!r}, but by: {', '.join(queries.SORTS)}."
+        )
     reader = Reader(settings_for(db).db)
-    wanted = filter_of(
-        reader, topic=topic, cause=cause, status=status, profile=profile, since=since
-    )
+    wanted = chosen.filter(reader)
 
     def ask(db: Database) -> tuple[queries.LetterSummary, tuple[queries.LetterRow, ...]]:
-        return queries.summary(db, wanted), queries.page(db, wanted, limit=limit)
+        return (
+            queries.summary(db, wanted),
+            queries.page(db, wanted, limit=limit, sort=by, descending=not ascending),
+        )
 
     found, rows = reader(ask)
     if as_json:
@@ -128,17 +131,19 @@ def show(
     Exit codes: 0 done; 1 there is no such letter; 2 bad usage.
     """
 
-    def ask(db: Database) -> tuple[Letter | None, tuple[ReplayRow, ...], bytes | None]:
+    def ask(
+        db: Database,
+    ) -> tuple[Letter | None, tuple[ReplayRow, ...], bytes | None, tuple[HistoryEntry, ...]]:
         found = queries.letter(db, letter)
         left = None
         if found is not None and found.run_uuid is not None and found.sequence is not None:
             left = queries.value_left_behind(db, found.run_uuid, found.sequence)
-        return found, queries.replays_of(db, [letter]), left
+        return found, queries.replays_of(db, [letter]), left, history(db, letter)
 
-    found, replays, left = Reader(settings_for(db).db)(ask)
+    found, replays, left, events = Reader(settings_for(db).db)(ask)
     if found is None:
         fail(f"There is no dead letter {letter}. `dead-letters list` tells those there are.")
-    decoded = decode(
+    decoded = decode_under(
         RawRecord(
             found.topic,
             found.partition,
@@ -147,23 +152,30 @@ def show(
             found.key,
             found.value,
             found.headers,
-        )
+        ),
+        found.fixed_convention,
+        found.default_target,
     )
     # A value that was too large to travel along is in the outbox of the agent that sent it.
     value = decoded.original_value if decoded.value_omitted is None else left
     if as_json:
-        print_json(_document(found, decoded, value, replays))
+        print_json(_document(found, decoded, value, replays, events))
     else:
-        _print(found, decoded, value, replays)
+        _print(found, decoded, value, replays, events)
 
 
 app.command("groups")(list_groups)
 app.add_typer(dead_letter_topics.app, name="topics")
 app.command("export")(export)
+dead_letters_triage.register(app)
 
 
 def _document(
-    letter: Letter, decoded: Decoded, value: bytes | None, replays: tuple[ReplayRow, ...]
+    letter: Letter,
+    decoded: Decoded,
+    value: bytes | None,
+    replays: tuple[ReplayRow, ...],
+    events: tuple[HistoryEntry, ...],
 ) -> dict[str, Any]:
     return {
         "id": letter.id,
@@ -205,6 +217,11 @@ def _document(
         },
         "replay_id": letter.replay_id,
         "replays": [asdict(replay) for replay in replays],
+        "consumer_group": letter.consumer_group,
+        "connector": letter.connector,
+        "previous": letter.previous,
+        "times_back": letter.times_back,
+        "history": [asdict(event) for event in events],
     }
 
 
@@ -213,7 +230,11 @@ def _headers(headers: tuple[tuple[str, bytes | None], ...]) -> list[dict[str, st
 
 
 def _print(
-    letter: Letter, decoded: Decoded, value: bytes | None, replays: tuple[ReplayRow, ...]
+    letter: Letter,
+    decoded: Decoded,
+    value: bytes | None,
+    replays: tuple[ReplayRow, ...],
+    events: tuple[HistoryEntry, ...],
 ) -> None:
     code = "" if letter.error_code is None else f" ({letter.error_code})"
     print_pairs(
@@ -254,23 +275,31 @@ def _print(
         say()
         say("attempts:")
         say(json.dumps(dict(decoded.attempts), indent=2))
-    if replays:
-        say()
-        print_table(
-            ["replay", "state", "target", "asked by", "planned", "settled", "reason"],
+    say()
+    print_table(
+        ["when", "what", "who", "before", "after", "detail", "why"],
+        [
             [
-                [
-                    replay.replay_id,
-                    replay.state,
-                    _place(replay.target_topic, replay.partition, replay.offset),
-                    replay.who,
-                    moment(replay.planned_us),
-                    moment(replay.settled_us),
-                    replay.reason,
-                ]
-                for replay in replays
-            ],
-        )
+                moment(event.at_us),
+                event.what,
+                event.who,
+                event.before,
+                event.after,
+                _detail(event),
+                event.why,
+            ]
+            for event in events
+        ],
+    )
+
+
+def _detail(event: HistoryEntry) -> str | None:
+    told = [event.detail] if event.detail else []
+    if event.plan is not None:
+        told.append(f"plan {event.plan}")
+    if event.letter is not None:
+        told.append(f"dead letter {event.letter}")
+    return ", ".join(told) or None
 
 
 _ON_ITS_TOPIC = {True: "may be, after all", False: "no", None: "not known"}

@@ -18,18 +18,11 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from producer_agent.cli.letter_filter import (
-    CauseOption,
-    ProfileOption,
-    SinceOption,
-    StatusOption,
-    TopicOption,
-    filter_of,
-)
+from producer_agent.cli.letter_filter import LetterOptions, choosing_letters
 from producer_agent.cli.letter_record import csv_header, csv_line, json_line, record_of
 from producer_agent.cli.options import DbOption, settings_for
 from producer_agent.cli.output import count, fail, note
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, unknown
+from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
 from producer_agent.store.queries.dead_letters import Letter, LetterFilter, newest_id
 from producer_agent.store.queries.letter_export import (
     BEGINNING,
@@ -48,12 +41,9 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+@choosing_letters
 def export(
-    topic: TopicOption = None,
-    cause: CauseOption = None,
-    status: StatusOption = None,
-    profile: ProfileOption = None,
-    since: SinceOption = "all",
+    chosen: LetterOptions,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="At most so many, the first stored; without it all."),
@@ -83,10 +73,7 @@ def export(
     if force and output is None:
         raise typer.BadParameter("--force is for --output FILE. Give both or neither.")
     reader = Reader(settings_for(db).db)
-    wanted = filter_of(
-        reader, topic=topic, cause=cause, status=status, profile=profile, since=since
-    )
-    wanted = replace(wanted, up_to_id=reader(newest_id))
+    wanted = replace(chosen.filter(reader), up_to_id=reader(newest_id))
     letters = letters_of(reader, wanted, limit)
     if output is None:
         written = _write(letters, sys.stdout.buffer, format_)
@@ -143,7 +130,7 @@ def _decoded(letter: Letter) -> Decoded:
         letter.headers,
     )
     try:
-        return decode(raw)
+        return decode_under(raw, letter.fixed_convention, letter.default_target)
     except Exception as error:  # noqa: BLE001 - told, and no reason to lose the letters behind it
         note(
             f"Dead letter {letter.id} is exported as bytes only, as reading it broke "

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from producer_agent.cli.letter_filter import SinceOption, StatusOption, TopicOption, filter_of
+from producer_agent.cli.letter_filter import LetterOptions, choosing_letters
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import count, moment, print_json, print_pairs, say
 from producer_agent.store.queries.letter_groups import LetterGroup, groups
@@ -17,21 +17,19 @@ from producer_agent.store.reader import Reader
 Name = TypeVar("Name", str, str | None)
 
 
+@choosing_letters
 def list_groups(
-    topic: TopicOption = None,
-    status: StatusOption = None,
-    since: SinceOption = "all",
+    chosen: LetterOptions,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many causes.")] = 50,
     as_json: JsonOption = False,
     db: DbOption = None,
 ) -> None:
-    """Group dead letters by cause, the most frequent first: topics, statuses, first and last.
+    """Group dead letters by cause, the most frequent first: whose, since when, what was done.
 
     Exit codes: 0 done (also when none match); 1 the database cannot be read; 2 bad usage.
     """
     reader = Reader(settings_for(db).db)
-    wanted = filter_of(reader, topic=topic, status=status, since=since)
-    found = reader(partial(groups, wanted=wanted))
+    found = reader(partial(groups, wanted=chosen.filter(reader)))
     total = sum(group.count for group in found)
     if as_json:
         print_json(
@@ -63,6 +61,24 @@ def _document(group: LetterGroup) -> dict[str, Any]:
         "conventions": [name for name, _ in _ordered(group.conventions)],
         "topics": [{"topic": name, "count": n} for name, n in _ordered(group.topics)],
         "statuses": [{"status": name, "count": n} for name, n in _ordered(group.statuses)],
+        "dead_letter_topics": [
+            {"topic": name, "count": n} for name, n in _ordered(group.dead_letter_topics)
+        ],
+        "consumer_groups": [
+            {"group": name, "count": n} for name, n in _ordered(group.consumer_groups)
+        ],
+        "connectors": [{"connector": name, "count": n} for name, n in _ordered(group.connectors)],
+        "profiles": [{"profile": name, "count": n} for name, n in _ordered(group.profiles)],
+        "state": group.state,
+        "state_us": group.state_us,
+        "state_by": group.state_by,
+        "owner": group.owner,
+        "note": group.note,
+        "is_new": group.is_new,
+        "is_regressed": group.is_regressed,
+        "came_back": group.came_back,
+        "last_24_hours": list(group.hours),
+        "last_14_days": list(group.days),
     }
 
 
@@ -72,14 +88,28 @@ def _print(group: LetterGroup) -> None:
             "letters": count(group.count),
             "cause": f"{group.cause}: {group.title}",
             "seen": f"{moment(group.first_seen_us)} to {moment(group.last_seen_us)}",
+            "state": _state(group),
+            "owner": group.owner,
+            "note": group.note,
+            "last day": f"{count(sum(group.hours))}, of those {count(group.hours[-1])} this hour",
             "topics": _listed(group.topics),
+            "consumer groups": _listed(group.consumer_groups) or None,
+            "connectors": _listed(group.connectors) or None,
             "statuses": _listed(group.statuses),
+            "came back": f"{count(group.came_back)} of its replays" if group.came_back else None,
             "told by": f"{', '.join(name for name, _ in _ordered(group.conventions))}; "
             f"{group.side} side",
             "fingerprint": group.fingerprint,
         }
     )
     say()
+
+
+def _state(group: LetterGroup) -> str:
+    mark = " (came back after it was resolved)" if group.is_regressed else ""
+    mark = mark or (" (came up within a day)" if group.is_new else "")
+    by = f", by {group.state_by} at {moment(group.state_us)}" if group.state_by else ""
+    return f"{group.state}{by}{mark}"
 
 
 def _ordered(counted: Counter[Name]) -> list[tuple[Name, int]]:

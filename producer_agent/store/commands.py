@@ -44,6 +44,19 @@ def insert(db: Database, kind: str, arguments: Mapping[str, Any], who: str, why:
     return cursor.lastrowid
 
 
+def insert_taken(
+    db: Database, kind: str, arguments: Mapping[str, Any], who: str, why: str | None
+) -> CommandRow:
+    """Write down a command that whoever writes it does itself, so that no agent takes it."""
+    at_us = now_us()
+    row = db.execute(
+        "INSERT INTO commands (kind, arguments, who, why, state, asked_us, taken_us) "
+        f"VALUES (?, ?, ?, ?, 'taken', ?, ?) RETURNING {_COLUMNS}",
+        [kind, json.dumps(dict(arguments)), who, why, at_us, at_us],
+    ).fetchone()
+    return _row(row)
+
+
 def any_asked(db: Database) -> bool:
     """Whether a command waits to be taken; reads only."""
     return db.execute("SELECT 1 FROM commands WHERE state = 'asked' LIMIT 1").fetchone() is not None

@@ -183,12 +183,12 @@ def test_what_is_no_unicode_or_no_json_is_written_as_what_every_reader_takes(
 def test_a_letter_whose_reading_breaks_is_exported_as_bytes_and_so_are_those_behind_it(
     invoke: Invoke, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(record: RawRecord) -> Any:
+    def broken(record: RawRecord, *policy: str | None) -> Any:
         if record.offset == 1:
             raise ValueError("no such case")
         return decode(record)
 
-    monkeypatch.setattr(dead_letters_export, "decode", broken)
+    monkeypatch.setattr(dead_letters_export, "decode_under", broken)
     result = invoke("dead-letters", "export")
     told = [json.loads(line) for line in result.stdout_bytes.splitlines()]
     assert [record["convention"] for record in told] == ["ackboard", "unknown"] + ["ackboard"] * 4
@@ -203,7 +203,7 @@ def test_a_letter_whose_reading_breaks_is_exported_as_bytes_and_so_are_those_beh
         (["--topic", "task-events"], [1, 4]),
         (["--cause", "timed_out"], [4]),
         (["--profile", "metrics"], [6, 3]),
-        (["--status", "replayed", "--status", "resolved"], [1, 3]),
+        (["--status", "replayed", "--status", "resolved"], [1]),
         (["--status", "new", "--topic", "task-events"], [4]),
         (["--since", "1h"], [1, 2, 3, 4, 5]),
         (["--limit", "2"], [6, 1]),
