@@ -73,6 +73,8 @@ class Assigner:
         self._writer = writer
         self._brokers = brokers
         self._ids: dict[str, str] = {}
+        self.missing: tuple[str, ...] = ()
+        """Topics that policies name, and that were not among those last assigned."""
 
     def assign(self, topics: Mapping[str, Sequence[int]]) -> list[Assigned]:
         """What is to be read of these topics.
@@ -82,6 +84,11 @@ class Assigner:
         """
         policies, begun = self._writer.call(self._policies)
         covered = {topic: found for topic in topics if (found := policy_of(policies, topic))}
+        self.missing = tuple(
+            policy.topic
+            for policy in policies
+            if not policy.is_pattern and policy.topic not in topics
+        )
         told = self._brokers.topic_ids(sorted(covered))
         self._ids = {topic: self._id_of(topic, told.get(topic)) for topic in covered}
         stored = {

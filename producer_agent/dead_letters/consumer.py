@@ -52,6 +52,8 @@ SET_ASIDE_S = 30.0
 GONE_S = 1.0
 """How long one that is not there any more is."""
 
+MISSING = "there is no such topic, or Ackboard may not see it"
+
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
 
@@ -108,8 +110,8 @@ class DeadLetterConsumer:
             "enable.partition.eof": True,
             "queued.max.messages.kbytes": QUEUED_KIB,
             "error_cb": self._note,
-            # No session is kept, but librdkafka lets a commit wait so long for a coordinator that is
-            # away (45 s by default), and its close waits for that commit.
+            # No session is kept; but so long (45 s by default) librdkafka lets a commit wait for a
+            # coordinator that is away, and its close waits for that commit.
             "session.timeout.ms": 2_000,
             "on_commit": self.group_offsets.on_commit,
         }
@@ -144,10 +146,9 @@ class DeadLetterConsumer:
 
     def reading(self) -> Reading:
         """How far it is; may be called from any thread."""
-        return Reading(
-            tuple(self._assigned.values()),
-            {topic: why for topic, (why, _until) in self._set_aside.copy().items()},
-        )
+        unread = dict.fromkeys(self._assigner.missing, MISSING)
+        unread |= {topic: why for topic, (why, _until) in self._set_aside.copy().items()}
+        return Reading(tuple(self._assigned.values()), unread)
 
     def _run(self) -> None:
         backoff_s = FIRST_BACKOFF_S

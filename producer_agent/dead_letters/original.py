@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode, unknown
+from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
 from producer_agent.store import outbox
 from producer_agent.store.headers import Headers, as_bytes
 from producer_agent.store.replays import LetterToReplay
@@ -42,7 +42,7 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
     Raises:
         NoOriginal: it holds nothing to send, or came from where nothing may be sent.
     """
-    decoded = decode(
+    decoded = decode_under(
         RawRecord(
             letter.topic,
             letter.partition,
@@ -51,7 +51,9 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             letter.key,
             letter.value,
             _headers(letter),
-        )
+        ),
+        letter.fixed_convention,
+        letter.default_target,
     )
     if decoded.internal_topic:
         raise NoOriginal(

@@ -156,7 +156,8 @@ def _warnings(
     if unreadable is not None:
         yield Warned(
             f"{topic} is not read: {unreadable}.",
-            f"Grant READ and DESCRIBE on {topic} to the principal that Ackboard uses.",
+            f"See that {topic} exists, and grant READ and DESCRIBE on it to the principal that "
+            "Ackboard uses.",
         )
     lost = sum(at.lost for at in partitions)
     lost_us = max((at.deleted_us or now_us for at in partitions if at.lost), default=0)

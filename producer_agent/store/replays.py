@@ -45,6 +45,9 @@ class LetterToReplay:
     cluster: int
     """Row id of the cluster that it was read from."""
     cluster_kind: str
+    fixed_convention: str | None = None
+    default_target: str | None = None
+    """What the policy of its topic said when it was read."""
 
     def is_of(self, cluster: int, is_real: bool) -> bool:
         """Whether it belongs to a cluster. Embedded ones, each gone with its agent, are one."""
@@ -114,7 +117,8 @@ def letters(db: Database, ids: Sequence[int]) -> list[LetterToReplay]:
     marks = ", ".join("?" * len(ids))
     rows = db.execute(
         'SELECT d.id, d.topic, d.partition, d."offset", d.timestamp_ms, b.key, b.value, b.headers, '
-        "d.status, d.side, d.may_be_stored, d.times_back, r.state, r.plan, d.cluster, k.kind "
+        "d.status, d.side, d.may_be_stored, d.times_back, r.state, r.plan, d.cluster, k.kind, "
+        "d.fixed_convention, d.default_target "
         "FROM dead_letters d JOIN dead_letter_records b ON b.letter = d.id "
         "JOIN clusters k ON k.id = d.cluster "
         "LEFT JOIN replays r ON r.dead_letter = d.id AND r.state IN ('intent', 'done', 'unknown') "

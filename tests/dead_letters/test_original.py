@@ -17,8 +17,26 @@ from tests.dead_letters.test_envelope import EVENT
 from tests.recording import begin_run, failure, record
 
 
-def letter(value: bytes | None) -> LetterToReplay:
-    return LetterToReplay(1, "dead", 0, 0, None, b"other key", value, (), "new")
+def letter(value: bytes | None, default_target: str | None = None) -> LetterToReplay:
+    return LetterToReplay(
+        id=1,
+        topic="dead",
+        partition=0,
+        offset=0,
+        timestamp_ms=None,
+        key=b"other key",
+        value=value,
+        headers=(),
+        status="new",
+        side="unknown",
+        may_be_stored=False,
+        times_back=0,
+        live=None,
+        live_plan=None,
+        cluster=1,
+        cluster_kind="embedded",
+        default_target=default_target,
+    )
 
 
 def test_it_is_the_event_that_failed_and_not_the_record_around_it(writer: Writer) -> None:
@@ -54,6 +72,14 @@ def test_retention_does_not_take_a_value_that_is_only_here(writer: Writer) -> No
 
 
 @pytest.mark.parametrize("value", [None, b"", b"not json"])
-def test_what_does_not_tell_its_topic_has_no_original(writer: Writer, value: bytes | None) -> None:
-    with pytest.raises(NoOriginal, match="which topic"):
-        original_of(letter(value), writer)
+def test_what_does_not_tell_its_topic_goes_whole_to_where_its_topics_policy_says(
+    writer: Writer, value: bytes | None
+) -> None:
+    told = original_of(letter(value), writer)
+    assert (told.topic, told.key, told.value, told.own_bytes) == (None, b"other key", value, True)
+    by_policy = original_of(letter(value, default_target="orders"), writer)
+    assert by_policy == replace(told, topic="orders")
+
+
+def test_a_policys_target_gives_way_to_the_topic_that_the_record_tells(writer: Writer) -> None:
+    assert original_of(letter(wrap(EVENT), default_target="other"), writer).topic == "orders"

@@ -159,4 +159,4 @@ def test_a_short_retention_counted_from_the_records_own_time_is_a_trap_even_if_a
 def test_a_topic_that_may_not_be_read_says_so() -> None:
     entry = told(unreadable="Broker: Topic authorization failed")
     assert "dlt is not read: Broker: Topic authorization failed" in messages(entry)
-    assert "Grant READ" in mends(entry)
+    assert "grant READ" in mends(entry)

@@ -290,3 +290,21 @@ def test_what_is_deleted_while_the_database_is_locked_is_counted(
     assert len(stored(reader)) + deleted(reader) == 42
     offsets = rows(reader, 'SELECT "offset" FROM dead_letters')
     assert len(set(offsets)) == len(offsets)
+
+
+def test_a_topic_that_a_policy_names_and_that_is_not_there_is_told_until_it_is(
+    own_cluster: EmbeddedCluster, writer: Writer, reader: Reader, row: int
+) -> None:
+    own_cluster.create_topic(TOPIC, partitions=1)
+    save(writer, Policy("later-dlt"))
+    save(writer, Policy("^none-"))
+    with consuming(own_cluster, writer, row) as consumer:
+        wait_until(
+            lambda: consumer.reading().set_aside == {"later-dlt": module.MISSING},
+            10,
+            "nobody is told",
+        )
+        own_cluster.create_topic("later-dlt", partitions=1)
+        produce(own_cluster, b"1", topic="later-dlt")
+        wait_stored(reader, ("later-dlt", "1"))
+        assert consumer.reading().set_aside == {}

@@ -41,7 +41,10 @@ def test_a_missing_topic_is_created_as_specified_and_has_leaders(lab: Lab) -> No
         spec.name: {
             "min.insync.replicas": "1",
             "retention.ms": "60000",
+            "retention.bytes": "-1",
             "max.message.bytes": "2000",
+            "cleanup.policy": "delete",
+            "message.timestamp.type": "CreateTime",
         }
     }
 
