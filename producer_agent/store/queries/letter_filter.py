@@ -114,7 +114,7 @@ def kind_clause(wanted: LetterFilter) -> tuple[str, list[Any]]:
         else:
             clauses.append("k.error_code = ?")
             values.append(code)
-    return " AND ".join(clauses), values
+    return " AND ".join(clauses), _bindable(values)
 
 
 def where_clause(wanted: LetterFilter) -> tuple[str, list[Any]]:
@@ -143,7 +143,7 @@ def where_clause(wanted: LetterFilter) -> tuple[str, list[Any]]:
         add("d.id IN (SELECT r.dead_letter FROM replays r WHERE r.plan = ?)", wanted.plan)
     for clause, value in _searches(wanted):
         add(clause, *value)
-    return (f"WHERE {' AND '.join(clauses)}" if clauses else ""), values
+    return (f"WHERE {' AND '.join(clauses)}" if clauses else ""), _bindable(values)
 
 
 def filter_to_json(wanted: LetterFilter) -> dict[str, Any]:
@@ -213,7 +213,8 @@ def _searches(wanted: LetterFilter) -> list[tuple[str, list[Any]]]:
         if len(part) >= letter_text.SHORTEST_KEY_PART and "\0" not in part:
             found.append((_match("letter_keys"), [letter_text.key_query(part)]))
         else:
-            found.append(("d.original_key_text LIKE ? ESCAPE '\\'", [_containing(part)]))
+            # Not LIKE, whose patterns end at a NUL.
+            found.append(("instr(lower(d.original_key_text), lower(?)) > 0", [part]))
     if wanted.header is not None:
         found.append((_match("letter_headers"), [letter_text.header_query(wanted.header)]))
     if wanted.text.strip():
@@ -225,6 +226,14 @@ def _searches(wanted: LetterFilter) -> list[tuple[str, list[Any]]]:
 
 def _match(table: str) -> str:
     return f"d.id IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)"
+
+
+def _bindable(values: list[Any]) -> list[Any]:
+    """Values that SQLite takes: a byte of a command line that is no UTF-8 is a lone surrogate."""
+    return [
+        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        for value in values
+    ]
 
 
 def _code_of(error: str) -> int | None:
