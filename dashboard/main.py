@@ -17,7 +17,10 @@ SECTIONS = {
         ("overview.py", "Overview", ":material/monitoring:"),
         ("latency.py", "Latency", ":material/timer:"),
     ],
-    "Triage": [("dead_letters.py", "Dead letters", ":material/mark_email_unread:")],
+    "Triage": [
+        ("dead_letters.py", "Dead letters", ":material/mark_email_unread:"),
+        ("replays.py", "Replays", ":material/replay:"),
+    ],
     "Set up": [
         ("profiles.py", "Profiles", ":material/tune:"),
         ("cluster.py", "Cluster", ":material/lan:"),

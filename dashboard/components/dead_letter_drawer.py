@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard import context, formats
+from dashboard import context, formats, triage_words
 from dashboard.components import replays
-from dashboard.components.dead_letter_filters import STATUS_WORDS
 from dashboard.components.payload import as_text, show_payload
 from dashboard.formats import NOTHING, code_span, escape_markdown, visible
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode
@@ -87,7 +86,7 @@ def draw(id_: int) -> None:
     )
     _error_line(letter)
     with st.container(horizontal=True, gap="small"):
-        for badge in (f"{letter.side} side", f"status: {STATUS_WORDS.get(letter.status, '?')}"):
+        for badge in (f"{letter.side} side", f"status: {letter.status}"):
             st.badge(badge, color="blue")
         if letter.profile:
             st.badge(f"profile {escape_markdown(letter.profile)}", color="gray")
@@ -135,7 +134,7 @@ def _replay(letter: Letter, ledger: Sequence[ReplayRow]) -> None:
             key=f"letter-{letter.id}-replay",
         ):
             with st.spinner("Replaying"):
-                told = replays.replay([letter.id])
+                told = replays.replay({"dead_letters": [letter.id]})
             ledger = context.read(lambda db: letters.replays_of(db, [letter.id]))
     elif letter.original_topic is None:
         st.info(
@@ -336,7 +335,7 @@ def _history(letter: Letter, ledger: Sequence[ReplayRow]) -> None:
     st.dataframe(
         {
             "Planned": [formats.moment(row.planned_us, zone) for row in ledger],
-            "State": [replays.STATE_WORDS.get(row.state, row.state) for row in ledger],
+            "State": [triage_words.LEDGER_WORDS.get(row.state, row.state) for row in ledger],
             "Landed at": [_landed(row) for row in ledger],
             "Reason": [visible(row.reason or "") for row in ledger],
             "Asked by": [visible(row.who or NOTHING) for row in ledger],

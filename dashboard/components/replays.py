@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import streamlit as st
 
-from dashboard import context
+from dashboard import context, triage_words
 from dashboard.formats import NOTHING, code_span, count
 from producer_agent.commands import Command
 from producer_agent.delivery.errors import ErrorFact, fact_of
@@ -21,16 +20,10 @@ TIMEOUT_S: Final = 30.0
 """How long a press waits for the agent. What takes longer goes on, and the ledger tells of it."""
 
 _OUTCOMES: Final = "replay-outcomes"
+_PLAN: Final = "replay-outcomes-plan"
 
-STATE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "done": "replayed",
-        "failed": "failed",
-        "refused": "refused",
-        "unknown": "unknown",
-        "intent": "under way",
-    }
-)
+_SENT: Final = frozenset({"intent", "done", "already", "unknown"})
+"""States of a record that is, or may be, on its target."""
 
 
 class Replayable(Protocol):
@@ -54,7 +47,7 @@ class Outcome:
 
     dead_letter: int
     state: str
-    """``done``, ``failed``, ``refused``, ``unknown`` or ``intent`` (under way)."""
+    """As in the ledger, see :data:`dashboard.triage_words.LEDGER_WORDS`."""
     reason: str | None
     topic: str | None
     partition: int | None
@@ -63,7 +56,7 @@ class Outcome:
     @property
     def words(self) -> str:
         """The state as a reader says it."""
-        return STATE_WORDS.get(self.state, self.state)
+        return triage_words.LEDGER_WORDS.get(self.state, self.state)
 
     @property
     def place(self) -> str:
@@ -119,16 +112,21 @@ def targets(chosen: Sequence[Replayable]) -> str:
     return ", ".join(f"{code_span(topic)} ({count(n)})" for topic, n in by_topic.most_common())
 
 
-def replay(ids: Sequence[int]) -> dict[int, Outcome]:
+def replay(selection: Mapping[str, Any]) -> dict[int, Outcome]:
     """Ask the agent to replay these and wait; the outcomes it told, by dead letter.
 
     They are remembered for :func:`remembered`. Where the agent fails or takes longer, a toast
     says so and only the ledger has outcomes.
+
+    Args:
+        selection: ``{"dead_letters": [...]}`` or ``{"filter": {...}}``.
     """
-    result = context.act(Command.REPLAY, {"dead_letters": list(ids)}, timeout_s=TIMEOUT_S)
+    result = context.act(Command.REPLAY, selection, timeout_s=TIMEOUT_S)
     told = {} if result is None else _outcomes(result)
+    asked = selection.get("dead_letters", list(told))
     # A second press of the same button must not blot out what the first was told.
-    st.session_state[_OUTCOMES] = {id_: told.get(id_) for id_ in ids}
+    st.session_state[_OUTCOMES] = {id_: told.get(id_) for id_ in asked}
+    st.session_state[_PLAN] = None if result is None else result.get("plan")
     return told
 
 
@@ -138,24 +136,32 @@ def remembered() -> dict[int, Outcome | None]:
     return kept
 
 
+def remembered_plan() -> int | None:
+    """The plan that the last replay from this page was."""
+    plan: int | None = st.session_state.get(_PLAN)
+    return plan
+
+
 def forget() -> None:
     """Put the outcomes away; for a button's callback."""
     st.session_state.pop(_OUTCOMES, None)
+    st.session_state.pop(_PLAN, None)
 
 
 def merged(told: Mapping[int, Outcome | None], ledger: Sequence[ReplayRow]) -> list[Outcome]:
     """One outcome a letter: the ledger's where it has one, for it is what was committed.
 
-    The agent's word counts for what never reached the ledger: a refusal.
+    A refusal does not hide the replay that it came after: of a record that was sent, where it
+    landed is the news, and why the second press did nothing the reason.
 
     Args:
         told: What the agent answered, None where it did not.
         ledger: Replays of these letters, the latest first.
     """
-    latest: dict[int, ReplayRow] = {}
+    rows: dict[int, list[ReplayRow]] = {}
     for row in ledger:
-        latest.setdefault(row.dead_letter, row)
-    return [_merged(id_, outcome, latest.get(id_)) for id_, outcome in told.items()]
+        rows.setdefault(row.dead_letter, []).append(row)
+    return [_merged(id_, outcome, rows.get(id_, [])) for id_, outcome in told.items()]
 
 
 def tally(outcomes: Sequence[Outcome]) -> str:
@@ -164,14 +170,19 @@ def tally(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(f"{count(n)} {words}" for words, n in by_words.most_common())
 
 
-def _merged(id_: int, told: Outcome | None, row: ReplayRow | None) -> Outcome:
-    refused_anew = told is not None and told.state == "refused" and row is not None
-    if row is not None and not (refused_anew and row.state == "failed"):
-        reason = row.reason or (told.reason if told is not None and refused_anew else None)
-        return Outcome(id_, row.state, reason, row.target_topic, row.partition, row.offset)
-    if told is not None:
-        return told
-    return Outcome(id_, "unknown", "The agent did not answer: look again here.", None, None, None)
+def _merged(id_: int, told: Outcome | None, rows: Sequence[ReplayRow]) -> Outcome:
+    if not rows:
+        if told is not None:
+            return told
+        return Outcome(
+            id_, "unknown", "The agent did not answer: look again here.", None, None, None
+        )
+    latest = rows[0]
+    sent = next((row for row in rows if row.state in _SENT), None)
+    row = sent if sent is not None and latest.state == "refused" else latest
+    return Outcome(
+        id_, row.state, row.reason or latest.reason, row.target_topic, row.partition, row.offset
+    )
 
 
 def _outcomes(result: Mapping[str, Any]) -> dict[int, Outcome]:
