@@ -25,6 +25,7 @@ from producer_agent.kafka.admin import ClusterUnreachable
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.cluster_view import ClusterView
 from producer_agent.lock import AgentLock
+from producer_agent.replay.rules import follow_rules
 from producer_agent.settings import Settings
 from producer_agent.store import commands, facts, profiles, runs
 from producer_agent.store.clock import now_us
@@ -71,7 +72,7 @@ class Agent:
             self._reader = Reader(self._settings.db)
             self._recover()
             self._cluster = Cluster(self._settings)
-            jobs = Jobs(writer, self._settings)
+            jobs = Jobs(writer, self._settings, self._follow_replay_rules)
             self._handlers = CommandHandlers(
                 writer, self._cluster, lambda: self._flows, self._settings.dead_letter_topic
             )
@@ -108,6 +109,10 @@ class Agent:
         self._writer.call(partial(commands.fail_taken, reason=f"{DIED} while it did this"))
         bodies = {profile.name: profile.to_json() for profile in shipped_profiles()}
         self._writer.call(partial(profiles.ship, bodies=bodies))
+
+    def _follow_replay_rules(self) -> None:
+        if self._flows is not None:
+            follow_rules(self._flows.replays, self._reader, self._writer)
 
     def _take_commands(self, parent: int | None) -> None:
         while not self._stop.wait(COMMANDS_EVERY_S):

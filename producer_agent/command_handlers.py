@@ -60,6 +60,8 @@ class CommandHandlers:
             Command.REPLAY_RUN: replays.run,
             Command.REPLAY_PAUSE: replays.pause,
             Command.REPLAY_CANCEL: replays.cancel,
+            Command.REPLAY_RULE_SAVE: replays.save_rule,
+            Command.REPLAY_RULE_DELETE: replays.delete_rule,
             Command.LETTER_EDIT_BEGIN: replays.begin_edit,
             Command.LETTER_EDIT_SAVE: replays.save_edit,
             Command.LETTER_EDIT_DISCARD: replays.discard_edit,

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S = 60
 OPTIMIZE_EVERY_S = 3600
+RULES_EVERY_S = 15
 MOST_STEPS = 200
 """Retention steps in one run of the job; what is left waits for the next."""
 
@@ -39,9 +40,20 @@ _STATES = {
 
 
 class Jobs:
-    """The scheduler and its jobs."""
+    """The scheduler and its jobs.
 
-    def __init__(self, writer: Writer, settings: Settings) -> None:
+    Args:
+        writer: The database.
+        settings: What is kept for how long.
+        follow_replay_rules: Sends what is due by the automatic replay rules.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        settings: Settings,
+        follow_replay_rules: Callable[[], None] = lambda: None,
+    ) -> None:
         self._writer = writer
         self._keep = Keep(
             deliveries=settings.keep_deliveries,
@@ -56,6 +68,7 @@ class Jobs:
         self._scheduler.add_listener(self._note, sum(_STATES))
         self._every("retention", RETENTION_EVERY_S, self._trim)
         self._every("optimize", OPTIMIZE_EVERY_S, self._optimize)
+        self._every("replay-rules", RULES_EVERY_S, follow_replay_rules)
 
     def start(self) -> None:
         """Begin."""

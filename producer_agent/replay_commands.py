@@ -14,7 +14,7 @@ from producer_agent.replay.manager import PlanRefused, ReplayManager
 from producer_agent.replay.options import PlanOptions
 from producer_agent.replay.selection import Selection
 from producer_agent.replay.sender import require_header_name
-from producer_agent.store import letter_edits, replays
+from producer_agent.store import letter_edits, replay_rules, replays
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.queries import replays as plans
 from producer_agent.store.reader import Reader
@@ -97,6 +97,37 @@ class ReplayCommands:
         self._manager().cancel(_plan_of(command))
         return {"plan": _plan_of(command)}
 
+    def save_rule(self, command: CommandRow) -> dict[str, Any]:
+        """Make or change the automatic replay of a cause."""
+        asked = command.arguments
+        delay_s, cap = asked["delay_s"], asked["cap_per_hour"]
+        if not _is_number(delay_s) or not 0 <= delay_s <= 30 * 86_400:
+            raise PlanRefused(f"delay_s is {delay_s!r}; give seconds, from 0 to 30 days.")
+        if type(cap) is not int or not 1 <= cap <= 1_000_000:
+            raise PlanRefused(f"cap_per_hour is {cap!r}; give records an hour, 1 to 1,000,000.")
+        options = PlanOptions.read(asked.get("options") or {})
+        if options.force is not None:
+            raise PlanRefused("A rule may not force records that came back too often.")
+        rule = self._writer.call(
+            partial(
+                replay_rules.save,
+                cause=str(asked["cause"]),
+                enabled=bool(asked["enabled"]),
+                delay_s=float(delay_s),
+                cap_per_hour=cap,
+                options=options.model_dump(mode="json", exclude_defaults=True),
+                made_by=command.who,
+            )
+        )
+        return {"rule": rule}
+
+    def delete_rule(self, command: CommandRow) -> dict[str, Any]:
+        """Drop an automatic replay."""
+        rule = int(command.arguments["rule"])
+        if not self._writer.call(partial(replay_rules.delete, rule=rule)):
+            raise PlanRefused(f"There is no replay rule {rule}.")
+        return {"rule": rule}
+
     def begin_edit(self, command: CommandRow) -> dict[str, Any]:
         """Take the one editor's place of a dead letter."""
         letter = int(command.arguments["dead_letter"])
@@ -157,6 +188,10 @@ class ReplayCommands:
     def _asked(self, command: CommandRow) -> tuple[Selection, PlanOptions]:
         given = {name: command.arguments[name] for name in _SELECTION if name in command.arguments}
         return Selection.from_json(given), PlanOptions.read(command.arguments.get("options") or {})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plan_of(command: CommandRow) -> int:

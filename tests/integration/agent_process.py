@@ -36,16 +36,26 @@ class AgentProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.start()
+        try:
+            wait_until(self._is_running, 60, "the agent does not run")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def start(self) -> None:
+        """Start it, and do not wait."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "producer_agent", "serve", "--db", str(self.db)],
             env=self._environment,
         )
-        try:
-            wait_until(self._is_running, 60, "the agent does not run")
-        except BaseException:
-            self._process.kill()
-            raise
-        return self
+
+    def kill(self) -> None:
+        """End it as a crash does, whatever it is at."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def __exit__(
         self,
