@@ -15,7 +15,13 @@ from producer_agent.store import database
 from producer_agent.store import writer as writer_module
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
-from tests.dead_letters.records import TOPIC, consuming, produce, produce_with_header_name
+from tests.dead_letters.records import (
+    TOPIC,
+    EmbeddedBrokers,
+    consuming,
+    produce,
+    produce_with_header_name,
+)
 from tests.recording import register_cluster, rows
 from tests.waiting import wait_until
 
@@ -238,3 +244,29 @@ def test_a_convention_that_breaks_does_not_stop_it(
     with consuming(cluster, writer, row):
         wait_stored(reader, 2)
     assert rows(reader, "SELECT DISTINCT convention FROM dead_letters") == ["unknown"]
+
+
+def test_a_batch_ends_with_the_record_that_goes_past_its_bytes(
+    monkeypatch: pytest.MonkeyPatch, cluster: EmbeddedCluster, writer: Writer, row: int
+) -> None:
+    """Else 2,000 records of 5 MB would be held at once."""
+
+    class Source:
+        def poll(self, _timeout: float) -> Any:
+            return Value()
+
+    class Value:
+        def value(self) -> bytes:
+            return b"x" * 900
+
+        def key(self) -> bytes:
+            return b"k" * 100
+
+    consumer = module.DeadLetterConsumer(
+        cluster.client_defaults, TOPIC, row, writer, EmbeddedBrokers(cluster), "g"
+    )
+    source: Any = Source()
+    monkeypatch.setattr(module, "BATCH_BYTES", 10_500)
+    assert len(consumer._batch(source)) == 11
+    monkeypatch.setattr(module, "BATCH", 7)
+    assert len(consumer._batch(source)) == 7
