@@ -27,7 +27,7 @@ from producer_agent.store.board import board_name
 from producer_agent.store.headers import as_bytes
 from producer_agent.store.profiles import ProfileRow
 from producer_agent.store.reader import Reader
-from producer_agent.store.replays import LetterToReplay
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)

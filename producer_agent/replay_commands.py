@@ -10,11 +10,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from producer_agent.replay.header_names import require_header_name
 from producer_agent.replay.manager import PlanRefused, ReplayManager
 from producer_agent.replay.options import PlanOptions
 from producer_agent.replay.selection import Selection
-from producer_agent.replay.sender import require_header_name
-from producer_agent.store import letter_edits, replay_rules, replays
+from producer_agent.store import letter_edits, replay_letters, replay_rules
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.queries import replays as plans
 from producer_agent.store.reader import Reader
@@ -177,7 +177,7 @@ class ReplayCommands:
         return {"withdrawn": self._writer.call(partial(letter_edits.withdraw, letter=letter))}
 
     def _require_editable(self, letter: int) -> None:
-        found = self._reader(partial(replays.letters, ids=[letter]))
+        found = self._reader(partial(replay_letters.letters, ids=[letter]))
         if not found:
             raise PlanRefused(f"There is no dead letter {letter}.")
         if found[0].live is not None:

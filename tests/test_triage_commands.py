@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from producer_agent import triage_commands
 from producer_agent.commands import Command
 from producer_agent.store import causes, commands, triage
 from producer_agent.store.causes import CauseRefused
@@ -70,8 +69,8 @@ def test_a_filter_moves_all_that_match_in_steps(
         steps.append(len(letters))
         return move(db, letters, *rest, **named)
 
-    monkeypatch.setattr(triage_commands.triage, "move", watched)
-    monkeypatch.setattr(triage_commands.triage, "STEP", 5)
+    monkeypatch.setattr(triage, "move", watched)
+    monkeypatch.setattr(triage, "STEP", 5)
     wanted = filter_to_json(LetterFilter(topic="task-events"))
     assert set_letters(writer, filter=wanted, status="resolved")["changed"] == 8
     assert steps == [5, 3]
@@ -82,7 +81,7 @@ def test_a_filter_moves_all_that_match_in_steps(
 def test_a_filter_is_frozen_though_moving_changes_what_it_matches(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(triage_commands.triage, "STEP", 5)
+    monkeypatch.setattr(triage, "STEP", 5)
     wanted = {"statuses": ["new"], "up_to_id": N - 4}
     assert set_letters(writer, filter=wanted, status="acknowledged")["changed"] == N - 5
     assert statuses(writer) == {"acknowledged": N - 5, "replaying": 1, "new": 4}
@@ -130,7 +129,7 @@ def test_resolving_a_cause_leaves_a_letter_that_comes_in_meanwhile_open(
         letter_seed.store(db, [failed_event(N)], first_offset=N)
         return state
 
-    monkeypatch.setattr(triage_commands.causes, "set_state", and_one_comes_in)
+    monkeypatch.setattr(causes, "set_state", and_one_comes_in)
     handlers = TriageCommands(writer)
     asked = command(writer, Command.CAUSE_STATE, cause=1, state="resolved")
     handlers.set_cause_state(asked)

@@ -9,7 +9,7 @@ from functools import partial
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
 from producer_agent.store import outbox
 from producer_agent.store.headers import Headers, as_bytes
-from producer_agent.store.replays import LetterToReplay
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.writer import Writer
 
 

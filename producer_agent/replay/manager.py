@@ -17,8 +17,8 @@ from producer_agent.replay.selection import Selection
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.store import replay_plans, replays
 from producer_agent.store.reader import Reader
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.replay_plans import PlanRow
-from producer_agent.store.replays import LetterToReplay
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -16,37 +16,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from confluent_kafka import KafkaException
 
 from producer_agent.kafka.admin import ClusterUnreachable
-from producer_agent.kafka.read_back import ReadBack, ReadBackIncomplete
-from producer_agent.replay.arrivals import find_arrivals, stretch_since, watermarks_of
+from producer_agent.kafka.read_back import ReadBackIncomplete
 from producer_agent.replay.culprits import culprits
+from producer_agent.replay.ledger_sender import LedgerSender
 from producer_agent.replay.options import PlanOptions
 from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original
 from producer_agent.replay.pacing import Pacing
-from producer_agent.replay.sender import (
-    Interrupted,
-    LedgerSender,
-    NotAllowed,
-    Outgoing,
-    Sender,
-    Sent,
-    TransactionalSender,
-)
+from producer_agent.replay.recovery import Recovery
+from producer_agent.replay.sender import Interrupted, NotAllowed, Outgoing, Sender, Sent
 from producer_agent.replay.target_cluster import TargetCluster
-from producer_agent.store import letter_edits, replay_plans, replays
+from producer_agent.replay.transactional_sender import TransactionalSender
+from producer_agent.store import letter_edits, replay_letters, replay_plans, replays
 from producer_agent.store.headers import Headers
 from producer_agent.store.reader import Reader
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.replay_plans import PlanRow
-from producer_agent.store.replays import LetterToReplay, RecordToSend, Settled
+from producer_agent.store.replays import RecordToSend, Settled
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -59,8 +53,6 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
 BATCH_MARGIN = 0.9
 """How much of a topic's ``max.message.bytes`` a produce batch may take."""
-
-LOST_TRACE: Final = "its transaction was committed; it is no longer on its topic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +98,7 @@ class PlanRunner:
             else self._options.exactly_once or "transactions"
         )
         self._halt = threading.Event()
+        self._recovery = Recovery(plan, cluster, writer, reader, lambda: self._ending)
         self._ending = False
         self._unsettled: list[Future[None]] = []
         self._in_haste = False
@@ -165,10 +158,10 @@ class PlanRunner:
     def _attempt(self) -> tuple[str, str | None]:
         """Settle what is open, then send."""
         self._settle_writes()
-        self._note_watermarks()
+        self._recovery.note_watermarks()
         self._sender = self._make_sender()
         committed = self._sender.committed_batches()
-        self._settle_open(committed)
+        self._recovery.settle_open(committed, self._progress)
         last = self._reader(partial(replays.last_batch, plan=self._plan.id))
         number = max(committed or 0, 0 if last is None else last + 1)
         return self._send_all(number)
@@ -245,7 +238,7 @@ class PlanRunner:
             assert edit is not None, "edits are never deleted"
             key, value, headers = edit.key, edit.value, edit.headers
         elif not record.own_bytes:
-            (letter,) = self._reader(partial(replays.letters, ids=[record.dead_letter]))
+            (letter,) = self._reader(partial(replay_letters.letters, ids=[record.dead_letter]))
             original = self._original_of(letter)
             key, value = original.key, original.value
             headers = original.headers if headers is None else headers
@@ -315,59 +308,6 @@ class PlanRunner:
         if batch is not None:
             back = [Settled(record.sequence, "planned") for record in batch.records]
             self._write(partial(replays.settle, outcomes=back))
-
-    def _settle_open(self, committed: int | None) -> None:
-        """Settle what an interruption left open, by the group's number and the target itself."""
-        rows = self._reader(partial(replays.open_rows, plan=self._plan.id))
-        if not rows:
-            return
-        self._progress(f"reading back what became of {len(rows):,} records")
-        starts = self._reader(partial(replays.reached, plan=self._plan.id))
-        marks: dict[str, dict[str, int]] = self._findings().get("watermarks", {})
-        by_topic: dict[str, set[int]] = defaultdict(set)
-        for sequence, topic, _ in rows:
-            by_topic[topic].add(sequence)
-        found: dict[int, tuple[int, int]] = {}
-        with ReadBack(self._cluster.connection) as read_back:
-            sizes = self._cluster.topic_sizes(sorted(by_topic))
-            for topic, wanted in by_topic.items():
-                if topic not in sizes:
-                    continue
-                stretch = stretch_since(
-                    read_back, topic, sizes[topic][0], marks.get(topic, {}), starts
-                )
-                found |= find_arrivals(
-                    read_back, topic, stretch, self._plan.uuid, wanted, lambda: self._ending
-                )
-        outcomes = []
-        for sequence, _, batch in rows:
-            place = found.get(sequence)
-            if place is not None:
-                outcomes.append(Settled(sequence, "done", None, *place))
-            elif committed is not None and batch is not None and batch < committed:
-                outcomes.append(Settled(sequence, "done", LOST_TRACE))
-            else:
-                outcomes.append(Settled(sequence, "planned"))
-        self._write(partial(replays.settle, outcomes=outcomes))
-        log.info(
-            "plan %d: of %d open records, %d had arrived", self._plan.id, len(rows), len(found)
-        )
-
-    def _note_watermarks(self) -> None:
-        """Before the first record is sent: where the targets end, so that what came since is all
-        that ever has to be read back."""
-        findings = self._findings()
-        if "watermarks" in findings:
-            return
-        topics = self._reader(partial(replays.targets, plan=self._plan.id))
-        with ReadBack(self._cluster.connection) as read_back:
-            sizes = self._cluster.topic_sizes(topics)
-            findings["watermarks"] = {
-                topic: watermarks_of(read_back, topic, sizes[topic][0])
-                for topic in topics
-                if topic in sizes
-            }
-        self._write(partial(replay_plans.set_findings, findings=findings))
 
     def _make_sender(self) -> Sender:
         findings = self._findings()

@@ -10,7 +10,7 @@ import pytest
 from producer_agent.dead_letters.envelope import Carried, wrap
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.store import outbox
-from producer_agent.store.replays import LetterToReplay
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.retention import Keep, trim
 from producer_agent.store.writer import Writer
 from tests.dead_letters.test_envelope import EVENT

@@ -18,7 +18,7 @@ from producer_agent.replay import runner as module
 from producer_agent.replay.runner import Original, Outcome, Refused, ReplayRunner
 from producer_agent.store import dead_letters, replays
 from producer_agent.store.reader import Reader
-from producer_agent.store.replays import LetterToReplay
+from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.writer import Writer
 from tests.dead_letters.records import read
 from tests.kafka.mock_clients import watermarks

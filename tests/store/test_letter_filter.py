@@ -317,7 +317,8 @@ def test_any_filter_comes_back_from_json_as_it_was(wanted: LetterFilter) -> None
 def test_what_is_no_utf_8_on_a_command_line_finds_nothing_and_breaks_nothing(
     db: Database, field: str
 ) -> None:
-    assert q.count(db, LetterFilter(**{field: "\udcff\udcfe\udcff"})) == 0
+    wanted: dict[str, Any] = {field: "\udcff\udcfe\udcff"}
+    assert q.count(db, LetterFilter(**wanted)) == 0
 
 
 @given(text=st.text(max_size=30), header=st.text(max_size=30), key=st.text(max_size=30))

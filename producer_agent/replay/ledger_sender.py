@@ -1,0 +1,71 @@
+"""Exactly once by the ledger and the target: for clusters that do not keep transactions.
+
+An idempotent producer; what an agent's death left open is looked for on the target before it is
+sent again. Nothing fences the producer that died, so a request of it that a broker still holds
+when the target is read could land afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import Producer
+
+from producer_agent.replay.produced_batch import (
+    FLUSH_S,
+    ProducedBatch,
+    blamed,
+    discard,
+    producer_config,
+)
+from producer_agent.replay.sender import Outgoing, Sent
+
+
+class LedgerSender:
+    """See the module and :class:`sender.Sender`.
+
+    Args:
+        connection: librdkafka properties that reach the cluster.
+        compression: librdkafka's name, or None.
+        batch_bytes: The largest produce batch.
+    """
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        compression: str | None = None,
+        batch_bytes: int = 1_000_000,
+    ) -> None:
+        self._producer = Producer(producer_config(connection, compression, batch_bytes))
+        self._batch = ProducedBatch()
+
+    def committed_batches(self) -> int | None:
+        """Not known: the target has to be read."""
+        return None
+
+    def begin(self, number: int, records: Sequence[Outgoing]) -> None:
+        """See :class:`Sender`; the number is of no use here."""
+        self._batch.produce(self._producer, records)
+
+    def finish(self) -> Sent:
+        """See :class:`Sender`."""
+        self._producer.flush(FLUSH_S)
+        batch = self._batch
+        sent = batch.sent
+        final = blamed(batch.failed, sent.refused)
+        told = sent.landed.keys() | final.refused.keys() | final.suspects.keys()
+        for at in range(len(batch.records)):
+            if at not in told:
+                error = batch.failed.get(at)
+                sent.doubtful[at] = error.str() if error else "no acknowledgement in time"
+        sent.refused, sent.suspects = final.refused, final.suspects
+        return sent
+
+    def trial(self, records: Sequence[Outgoing]) -> bool:
+        """Cannot be told without landing them."""
+        return False
+
+    def close(self) -> None:
+        """See :class:`Sender`."""
+        discard(self._producer)
