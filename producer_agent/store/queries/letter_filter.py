@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, get_args, get_type_hints
 
 from producer_agent.store import letter_text
@@ -146,6 +146,32 @@ def where_clause(wanted: LetterFilter) -> tuple[str, list[Any]]:
     return (f"WHERE {' AND '.join(clauses)}" if clauses else ""), _bindable(values)
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A filter's full-text part, to be asked of its index first, and the rest of the filter."""
+
+    table: str
+    """``letter_text``, ``letter_headers`` or ``letter_keys``; its row ids are those of letters."""
+    query: str
+    rest: LetterFilter
+
+
+def search_of(wanted: LetterFilter) -> Search | None:
+    """The search that a filter begins with; None if it has none, or one that finds nothing."""
+    query = letter_text.text_query(wanted.text)
+    if query is not None:
+        return Search("letter_text", query, replace(wanted, text=""))
+    if wanted.text.strip():
+        return None
+    if wanted.header is not None:
+        query = letter_text.header_query(wanted.header)
+        return Search("letter_headers", query, replace(wanted, header=None))
+    if _is_indexed(wanted.key_contains):
+        (query,) = _bindable([letter_text.key_query(wanted.key_contains)])
+        return Search("letter_keys", query, replace(wanted, key_contains=""))
+    return None
+
+
 def filter_to_json(wanted: LetterFilter) -> dict[str, Any]:
     """The filter as a JSON object, without what it leaves alone."""
     told: dict[str, Any] = {}
@@ -210,7 +236,7 @@ def _searches(wanted: LetterFilter) -> list[tuple[str, list[Any]]]:
     found: list[tuple[str, list[Any]]] = []
     if wanted.key_contains:
         part = wanted.key_contains
-        if len(part) >= letter_text.SHORTEST_KEY_PART and "\0" not in part:
+        if _is_indexed(part):
             found.append((_match("letter_keys"), [letter_text.key_query(part)]))
         else:
             # Not LIKE, whose patterns end at a NUL.
@@ -222,6 +248,10 @@ def _searches(wanted: LetterFilter) -> list[tuple[str, list[Any]]]:
         # Signs alone are no word of any payload.
         found.append(("0", []) if query is None else (_match("letter_text"), [query]))
     return found
+
+
+def _is_indexed(part: str) -> bool:
+    return len(part) >= letter_text.SHORTEST_KEY_PART and "\0" not in part
 
 
 def _match(table: str) -> str:

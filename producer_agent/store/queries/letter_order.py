@@ -19,8 +19,10 @@ from sqlite_utils import Database
 from producer_agent.store.queries.letter_counts import pairs_clause
 from producer_agent.store.queries.letter_filter import (
     LetterFilter,
+    Search,
     is_counted,
     kind_clause,
+    search_of,
     where_clause,
 )
 
@@ -70,11 +72,27 @@ def page_ids(
         if pairs is not None:
             with _merged(db, wanted, pairs, BEGINNING, descending=descending) as places:
                 return [place.id for place in islice(places, offset, offset + limit)]
+        search = search_of(wanted)
+        if search is not None:
+            return _searched(db, search, limit, offset, direction)
     where, values = where_clause(wanted)
     rows = db.execute(
         f"SELECT d.id FROM dead_letters d {where} "
         f"ORDER BY {_COLUMNS[sort]} {direction} NULLS LAST, d.id {direction} LIMIT ? OFFSET ?",
         [*values, limit, offset],
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def _searched(db: Database, search: Search, limit: int, offset: int, direction: str) -> list[int]:
+    """By number, which is the order of storing, as the index gives them: a word that half of all
+    letters have costs no more than the page."""
+    where, values = where_clause(search.rest)
+    clause = f"{where} AND" if where else "WHERE"
+    rows = db.execute(
+        f"SELECT d.id FROM {search.table} t CROSS JOIN dead_letters d ON d.id = t.rowid "
+        f"{clause} t.{search.table} MATCH ? ORDER BY t.rowid {direction} LIMIT ? OFFSET ?",
+        [*values, search.query, limit, offset],
     )
     return [row[0] for row in rows.fetchall()]
 
