@@ -130,6 +130,7 @@ def letter(offset: int = 0, **values: Any) -> Letter:
         "side": "unknown",
         "fingerprint": "v1:0123456789abcdef",
         "fingerprint_version": 1,
+        "times_replayed": 0,
         "cause_title": "no reason told",
     }
     nullable = (

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 REPLAY_HEADER = "ackboard-replay"
 """Header of a replayed record: its replay id. A record that comes back still has it."""
 
+TIMES_HEADER = "ackboard-replay-times"
+"""Likewise: how often it was replayed, in decimal digits."""
+
 
 def letter_from(message: Message, topic_id: str, policy: Policy) -> Letter:
     """The row for a message without error, read as its topic's policy says."""
@@ -71,7 +74,8 @@ def letter_of(
         letter_id=decoded.letter_id,
         consumer_group=decoded.consumer_group,
         connector=decoded.connector,
-        replay_id=_replay_id(decoded),
+        replay_id=_header(decoded, REPLAY_HEADER),
+        times_replayed=_times_replayed(decoded),
         fingerprint=cause.fingerprint,
         fingerprint_version=fingerprint.VERSION,
         cause_title=cause.title,
@@ -97,11 +101,18 @@ def _headers_of(message: Message) -> Headers:
         return ()
 
 
-def _replay_id(decoded: Decoded) -> str | None:
+def _header(decoded: Decoded, wanted: str) -> str | None:
+    """The last header of this name that the original carried."""
     for name, value in reversed(decoded.original_headers):
-        if name == REPLAY_HEADER and value is not None:
+        if name == wanted and value is not None:
             return value.decode("utf-8", "replace")
     return None
+
+
+def _times_replayed(decoded: Decoded) -> int:
+    """How often boards sent it back so far, as the last of them told."""
+    told = _header(decoded, TIMES_HEADER) or ""
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 9 else 0
 
 
 def _known(value: int | None) -> int:

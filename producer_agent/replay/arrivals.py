@@ -44,14 +44,15 @@ def find_arrivals(
     Raises:
         ReadBackIncomplete: not all of it could be read.
     """
-    prefix = f"{plan}-".encode()
+    prefix, bare = f"{plan}-".encode(), plan.encode()
     found: dict[int, tuple[int, int]] = {}
     for lot in read_back.read(topic, stretch, stopped=stopped):
         for message in lot:
             for name, value in headers_of(message):
-                if name != REPLAY_HEADER or value is None or not value.startswith(prefix):
+                if name != REPLAY_HEADER or value is None or not value.startswith(bare):
                     continue
-                number = value[len(prefix) :]
+                # Before there were plans, a replay's id was a uuid alone.
+                number = b"0" if value == bare else value.removeprefix(prefix)
                 if number.isdigit() and int(number) in wanted:
                     partition, offset = message.partition(), message.offset()
                     assert partition is not None

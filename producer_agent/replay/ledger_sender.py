@@ -7,13 +7,12 @@ when the target is read could land afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Producer
 
 from producer_agent.replay.produced_batch import (
-    FLUSH_S,
     ProducedBatch,
     blamed,
     discard,
@@ -27,6 +26,7 @@ class LedgerSender:
 
     Args:
         connection: librdkafka properties that reach the cluster.
+        gives_up: Whether to wait no longer: the agent ends, and the next one goes on.
         compression: librdkafka's name, or None.
         batch_bytes: The largest produce batch.
     """
@@ -34,11 +34,13 @@ class LedgerSender:
     def __init__(
         self,
         connection: Mapping[str, Any],
+        gives_up: Callable[[], bool],
         compression: str | None = None,
         batch_bytes: int = 1_000_000,
     ) -> None:
         self._producer = Producer(producer_config(connection, compression, batch_bytes))
         self._batch = ProducedBatch()
+        self._gives_up = gives_up
 
     def committed_batches(self) -> int | None:
         """Not known: the target has to be read."""
@@ -50,7 +52,7 @@ class LedgerSender:
 
     def finish(self) -> Sent:
         """See :class:`Sender`."""
-        self._producer.flush(FLUSH_S)
+        self._batch.wait(self._producer, self._gives_up)
         batch = self._batch
         sent = batch.sent
         final = blamed(batch.failed, sent.refused)

@@ -131,6 +131,10 @@ class ReplayManager:
                 f"Plan {plan} was made on another cluster than the one that is connected now. "
                 f"Connect to that one, or plan anew."
             )
+        if row.state == "stopped":
+            sent_and_back = self._reader(partial(replays.sent_and_back, plan=plan))
+            findings = {**row.findings, "judged_from": sent_and_back}
+            self._writer.call(partial(replay_plans.set_findings, plan=plan, findings=findings))
         self._set_running(plan, ("planned", "paused", "stopped"))
         self._launch(plan)
 

@@ -21,15 +21,23 @@ class Pacing:
 
     Args:
         options: Ramp, rate, and the share that may come back.
-        sent, back: Of the plan, before this run of it: a plan that stopped by itself and was told
-            to go on is judged by what comes from then on.
+        sent, back: Of the plan so far.
+        judged_from: Records sent and come back when somebody told a plan that had stopped by
+            itself to go on: it is judged by what comes from then on.
         halt: Set when somebody wants something else of the plan.
     """
 
-    def __init__(self, options: PlanOptions, sent: int, back: int, halt: threading.Event) -> None:
+    def __init__(
+        self,
+        options: PlanOptions,
+        sent: int,
+        back: int,
+        judged_from: tuple[int, int],
+        halt: threading.Event,
+    ) -> None:
         self._options = options
         self._halt = halt
-        self._sent_before, self._back_before = sent, back
+        self._sent_before, self._back_before = judged_from
         self._sent, self._back = sent, back
         steps, total = [], 0
         for step in options.ramp:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -92,6 +93,12 @@ class ProducedBatch:
             if not at % 500:
                 producer.poll(0)
         producer.poll(0)
+
+    def wait(self, producer: Producer, gives_up: Callable[[], bool]) -> None:
+        """Wait until every record was reported, its time ran out, or ``gives_up`` says so."""
+        deadline = time.monotonic() + FLUSH_S
+        while producer.flush(0.25) and time.monotonic() < deadline and not gives_up():
+            pass
 
     def _report(self, at: int, error: KafkaError | None, message: Message) -> None:
         if error is None:

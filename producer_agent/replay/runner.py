@@ -148,7 +148,7 @@ class PlanRunner:
                     break
                 backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
             except NotAllowed as error:
-                state, reason = "failed", str(error)
+                state, reason = self._wanted() or "stopped", str(error)
                 break
         self._drop_sender()
         self._settle_writes()
@@ -167,8 +167,7 @@ class PlanRunner:
         return self._send_all(number)
 
     def _send_all(self, number: int) -> tuple[str, str | None]:
-        sent, back = self._reader(partial(replays.sent_and_back, plan=self._plan.id))
-        pacing = Pacing(self._options, sent, back, self._halt)
+        pacing = self._pacing()
         upcoming: _Batch | None = None
         while True:
             wanted = "running" if self._ending else self._wanted()
@@ -184,7 +183,7 @@ class PlanRunner:
                 return "done", None
             assert self._sender is not None
             pacing.wait(len(batch.records), self._back, self._progress)
-            if self._halt.is_set() and (self._ending or self._wanted()):
+            if pacing.stop_reason() or (self._halt.is_set() and (self._ending or self._wanted())):
                 self._void(batch)
                 continue
             self._progress(pacing.words())
@@ -199,6 +198,13 @@ class PlanRunner:
                 # Its number was not committed: it goes with what is left of the batch.
                 self._void(upcoming)
                 upcoming, number = None, batch.number
+
+    def _pacing(self) -> Pacing:
+        row = self._reader(partial(replay_plans.get, plan=self._plan.id))
+        assert row is not None
+        sent, back = self._reader(partial(replays.sent_and_back, plan=self._plan.id))
+        judged_from = row.findings.get("judged_from") or (0, 0)
+        return Pacing(self._options, sent, back, (judged_from[0], judged_from[1]), self._halt)
 
     def _intend(self, number: int, most: int) -> _Batch | None:
         stretch = self._write(
@@ -325,10 +331,13 @@ class PlanRunner:
                 self._cluster.connection,
                 self._plan.uuid,
                 self._mark_topic,
+                lambda: self._ending,
                 compression,
                 batch_bytes,
             )
-        return LedgerSender(self._cluster.connection, compression, batch_bytes)
+        return LedgerSender(
+            self._cluster.connection, lambda: self._ending, compression, batch_bytes
+        )
 
     def _tell_done(self) -> None:
         after: int | None = -1
@@ -338,6 +347,7 @@ class PlanRunner:
     def _end(self, state: str, reason: str | None) -> str:
         if state == "cancelled":
             self._write(replays.cancel_planned)
+            self._write(partial(replays.leave_open, reason=f"cannot be learnt: {reason}"))
         if state != "running":  # left running, the next agent goes on with it
             self._write(partial(replay_plans.set_state, state=state, reason=reason))
         self._progress(None)

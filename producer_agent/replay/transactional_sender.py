@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from producer_agent.replay.produced_batch import (
-    FLUSH_S,
     ProducedBatch,
     blamed,
     discard,
@@ -37,6 +36,7 @@ class TransactionalSender:
         plan: The plan's uuid, 32 hex digits.
         mark_topic: A topic that is there, for the group offset that each transaction carries: the
             broker takes none of a topic it does not know.
+        gives_up: Whether to wait no longer: the agent ends, and the next one goes on.
         compression: librdkafka's name, or None.
         batch_bytes: The largest produce batch.
     """
@@ -46,11 +46,13 @@ class TransactionalSender:
         connection: Mapping[str, Any],
         plan: str,
         mark_topic: str,
+        gives_up: Callable[[], bool],
         compression: str | None = None,
         batch_bytes: int = 1_000_000,
     ) -> None:
         self.name = f"ackboard-replay-{plan}"
         self._mark_topic = mark_topic
+        self._gives_up = gives_up
         self._producer = Producer(
             {
                 **producer_config(connection, compression, batch_bytes),
@@ -82,7 +84,7 @@ class TransactionalSender:
         except KafkaException as error:
             raise _explained(error.args[0], self.name) from error
         if at.error is not None:
-            raise Interrupted(f"how far the plan came cannot be read: {at.error.str()}")
+            raise _explained(at.error, self.name)
         return at.offset if at.offset >= 0 else None
 
     def begin(self, number: int, records: Sequence[Outgoing]) -> None:
@@ -96,7 +98,7 @@ class TransactionalSender:
 
     def finish(self) -> Sent:
         """See :class:`Sender`."""
-        self._producer.flush(FLUSH_S)
+        self._batch.wait(self._producer, self._gives_up)
         if not self._batch.is_whole:
             return self._give_up()
         try:
@@ -116,7 +118,7 @@ class TransactionalSender:
         try:
             self._producer.begin_transaction()
             batch.produce(self._producer, records)
-            self._producer.flush(FLUSH_S)
+            batch.wait(self._producer, self._gives_up)
             self._producer.abort_transaction(ADMIN_TIMEOUT_S)
         except KafkaException as error:
             raise _explained(error.args[0], self.name) from error
@@ -139,6 +141,8 @@ class TransactionalSender:
 
     def _give_up(self) -> Sent:
         """Abort, and tell which record is to blame."""
+        if self._gives_up():
+            raise Interrupted("the agent ends")
         blame = dict(self._batch.failed)
         try:
             self._producer.abort_transaction(ADMIN_TIMEOUT_S)

@@ -55,6 +55,8 @@ class Letter:
     connector: str | None
     replay_id: str | None
     """Of the replay that it came back from."""
+    times_replayed: int
+    """As the record tells; a board that knows the replay counts itself."""
     fingerprint: str
     fingerprint_version: int
     cause_title: str
@@ -181,7 +183,7 @@ class _Batch:
         )
 
     def _row(self, id_: int, letter: Letter) -> tuple[object, ...]:
-        previous, times_back = _earlier_life(self._db, letter.replay_id, self._at_us)
+        previous, times_back = _earlier_life(self._db, letter, self._at_us)
         cause = self._causes.get(letter.fingerprint)
         if cause is None:
             cause = self._causes[letter.fingerprint] = _cause(self._db, letter, self._at_us)
@@ -274,18 +276,22 @@ def _is_repeat(db: Database, letter: Letter) -> bool:
     return row is not None
 
 
-def _earlier_life(db: Database, replay_id: str | None, at_us: int) -> tuple[int | None, int]:
+def _earlier_life(db: Database, letter: Letter, at_us: int) -> tuple[int | None, int]:
     """The dead letter that came back as this one, and how often that happened in all."""
-    if replay_id is None:
+    if letter.replay_id is None:
         return None, 0
-    place = plan_and_sequence(db, replay_id)
-    row = place and db.execute(
-        "SELECT p.id, p.times_back FROM replays r JOIN dead_letters p ON p.id = r.dead_letter "
-        "WHERE r.plan = ? AND r.sequence = ?",
-        place,
-    ).fetchone()
+    place = plan_and_sequence(db, letter.replay_id)
+    row = (
+        place
+        and db.execute(
+            "SELECT p.id, p.times_back FROM replays r JOIN dead_letters p ON p.id = r.dead_letter "
+            "WHERE r.plan = ? AND r.sequence = ?",
+            place,
+        ).fetchone()
+    )
     if not row:
-        return None, 1  # replayed by a board that keeps its own ledger
+        # Replayed by a board that keeps its own ledger.
+        return None, max(1, letter.times_replayed)
     assert place is not None
     db.execute(
         "UPDATE replays SET came_back_us = coalesce(came_back_us, ?) "

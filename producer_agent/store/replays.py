@@ -345,6 +345,15 @@ def cancel_planned(db: Database, plan: int) -> int:
     return int(cursor.rowcount)
 
 
+def leave_open(db: Database, plan: int, reason: str) -> None:
+    """The plan is over, and nobody could tell of these whether they arrived."""
+    db.execute(
+        "UPDATE replays SET state = 'unknown', reason = ?, settled_us = ? "
+        "WHERE plan = ? AND state = 'intent'",
+        [reason, now_us(), plan],
+    )
+
+
 def sent_and_back(db: Database, plan: int) -> tuple[int, int]:
     """How many of the plan's records are on their target, and how many of them came back."""
     sent = db.execute(

@@ -17,7 +17,12 @@ from producer_agent.store.queries.letter_counts import (
     span_of,
     tally,
 )
-from producer_agent.store.queries.letter_filter import LetterFilter, is_counted, where_clause
+from producer_agent.store.queries.letter_filter import (
+    LetterFilter,
+    is_counted,
+    search_of,
+    where_clause,
+)
 
 TREND_HOURS: Final = 24
 TREND_DAYS: Final = 14
@@ -82,23 +87,77 @@ def groups(
         at_us: When "now" is, for the trends and the mark of what is new; UTC microseconds.
     """
     at_us = now_us() if at_us is None else at_us
-    tallies = tally(db, wanted)
-    found = _gathered(db, tallies)
-    spans = span_of(db, wanted, tallies)
-    for part in tallies:
-        group = found[part.kind]
-        first_us, last_us = spans[part.kind, part.status]
-        group.first_seen_us = min(group.first_seen_us or first_us, first_us)
-        group.last_seen_us = max(group.last_seen_us, last_us)
+    of_all_times = replace(wanted, since_us=None, until_us=None, up_to_id=None)
+    if is_counted(wanted):
+        found = _by_counts(db, wanted)
+        _add_trends(db, found, _hours_kept(db, of_all_times, at_us), at_us)
+        _add_returns(db, wanted, found)
+    else:
+        cells = _cells(db, wanted)
+        found = _by_cells(db, cells)
+        if wanted != of_all_times:
+            cells = _cells(db, of_all_times)
+        _add_trends(db, found, [(cell.kind, cell.hour, cell.n) for cell in cells], at_us)
     _add_causes(db, found, at_us)
-    _add_trends(db, wanted, found, at_us)
-    _add_returns(db, wanted, found)
     distinct = {group.cause: group for group in found.values()}
     return tuple(
         sorted(
             distinct.values(), key=lambda group: (-group.count, -group.last_seen_us, group.cause)
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """The letters of one kind, status and hour that match a filter which no kept count tells."""
+
+    kind: int
+    status: str
+    hour: int
+    n: int
+    first_us: int
+    last_us: int
+    came_back: int
+
+
+def _cells(db: Database, wanted: LetterFilter) -> list[_Cell]:
+    """All that a group tells of its letters, in one walk over those that match."""
+    search = search_of(wanted)
+    source = "dead_letters d"
+    where, values = where_clause(wanted if search is None else search.rest)
+    if search is not None:
+        # From the search to the letters by number: SQLite would rather walk them all by kind.
+        source = f"{search.table} t CROSS JOIN dead_letters d ON d.id = t.rowid"
+        where = f"{where} AND" if where else "WHERE"
+        where += f" t.{search.table} MATCH ?"
+        values = [*values, search.query]
+    rows = db.execute(
+        f"SELECT d.kind, d.status, d.stored_us / {HOUR_US}, count(*), min(d.stored_us), "
+        f"max(d.stored_us), sum(d.times_back > 0) FROM {source} {where} GROUP BY 1, 2, 3",
+        values,
+    )
+    return [_Cell(*row) for row in rows.fetchall()]
+
+
+def _by_cells(db: Database, cells: list[_Cell]) -> dict[int, LetterGroup]:
+    found = _gathered(db, tuple(Tally(cell.kind, cell.status, cell.n) for cell in cells))
+    for cell in cells:
+        _stretch(found[cell.kind], cell.first_us, cell.last_us)
+        found[cell.kind].came_back += cell.came_back
+    return found
+
+
+def _by_counts(db: Database, wanted: LetterFilter) -> dict[int, LetterGroup]:
+    tallies = tally(db, wanted)
+    found = _gathered(db, tallies)
+    for (kind, _), (first_us, last_us) in span_of(db, wanted, tallies).items():
+        _stretch(found[kind], first_us, last_us)
+    return found
+
+
+def _stretch(group: LetterGroup, first_us: int, last_us: int) -> None:
+    group.first_seen_us = min(group.first_seen_us or first_us, first_us)
+    group.last_seen_us = max(group.last_seen_us, last_us)
 
 
 def _gathered(db: Database, tallies: tuple[Tally, ...]) -> dict[int, LetterGroup]:
@@ -154,15 +213,14 @@ def _add_causes(db: Database, found: dict[int, LetterGroup], at_us: int) -> None
 
 
 def _add_trends(
-    db: Database, wanted: LetterFilter, found: dict[int, LetterGroup], at_us: int
+    db: Database,
+    found: dict[int, LetterGroup],
+    counted: list[tuple[int, int, int]],
+    at_us: int,
 ) -> None:
+    """Trends out of ``(kind, hour, letters)``."""
     this_hour = at_us // HOUR_US
-    begin = this_hour - 24 * TREND_DAYS + 1
-    of_all_times = replace(wanted, since_us=None, until_us=None, up_to_id=None)
-    if is_counted(of_all_times):
-        counted = _hours_kept(db, of_all_times, begin)
-    else:
-        counted = _hours_of_letters(db, of_all_times, begin)
+    begin = _first_hour(at_us)
     hours = {group.cause: [0] * TREND_HOURS for group in found.values()}
     days = {group.cause: [0] * TREND_DAYS for group in found.values()}
     causes = cause_of_kinds(db)
@@ -177,25 +235,18 @@ def _add_trends(
         group.hours, group.days = tuple(hours[group.cause]), tuple(days[group.cause])
 
 
-def _hours_kept(db: Database, wanted: LetterFilter, begin: int) -> list[tuple[int, int, int]]:
+def _first_hour(at_us: int) -> int:
+    return at_us // HOUR_US - 24 * TREND_DAYS + 1
+
+
+def _hours_kept(db: Database, wanted: LetterFilter, at_us: int) -> list[tuple[int, int, int]]:
     source, values = pairs_clause(wanted, "letter_counts")
     # The few pairs first: each finds its hours by key.
     rows = db.execute(
         f"SELECT h.kind, h.hour, h.n FROM (SELECT t.kind, t.status {source}) p "
         "CROSS JOIN letter_hours h ON h.kind = p.kind AND h.status = p.status "
         "WHERE h.hour >= ? AND h.n > 0",
-        [*values, begin],
-    )
-    return list(rows.fetchall())
-
-
-def _hours_of_letters(db: Database, wanted: LetterFilter, begin: int) -> list[tuple[int, int, int]]:
-    where, values = where_clause(wanted)
-    clause = f"{where} AND" if where else "WHERE"
-    rows = db.execute(
-        f"SELECT d.kind, d.stored_us / {HOUR_US}, count(*) FROM dead_letters d "
-        f"{clause} d.stored_us >= ? GROUP BY 1, 2",
-        [*values, begin * HOUR_US],
+        [*values, _first_hour(at_us)],
     )
     return list(rows.fetchall())
 

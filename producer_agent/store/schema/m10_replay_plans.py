@@ -39,9 +39,12 @@ def m0010_replay_plans(db: Database) -> None:
         );
         CREATE INDEX replay_plans_by_state ON replay_plans (state);
         INSERT INTO replay_plans (id, uuid, cluster, title, selection, options, method, state,
-                                  made_by, made_us, started_us, ended_us)
+                                  reason, made_by, made_us, started_us, ended_us)
             SELECT r.id, r.replay_id, d.cluster, 'Dead letter ' || r.dead_letter,
-                   json_object('dead_letters', json_array(r.dead_letter)), '{}', 'ledger', 'done',
+                   json_object('dead_letters', json_array(r.dead_letter)), '{}', 'ledger',
+                   CASE WHEN r.state IN ('done', 'failed') THEN 'done' ELSE 'stopped' END,
+                   CASE WHEN r.state NOT IN ('done', 'failed')
+                        THEN 'it may have arrived: resume it, and its target is read back' END,
                    coalesce(c.who, 'unknown'), r.planned_us, r.planned_us, r.settled_us
               FROM replays r JOIN dead_letters d ON d.id = r.dead_letter
               LEFT JOIN commands c ON c.id = r.command;
