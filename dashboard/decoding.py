@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under
+import re
+from typing import Any, Final
+
+from dashboard.edit_draft import Record, record_of
+from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
+from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.store.queries.dead_letters import Letter
+
+_PLACE: Final = re.compile(r"header (.*) \[(\d+)\]", re.DOTALL)
+_PART: Final = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 
 
 def raw_record(letter: Letter) -> RawRecord:
@@ -22,3 +30,38 @@ def raw_record(letter: Letter) -> RawRecord:
 def decoded_of(letter: Letter) -> Decoded:
     """What its convention reads from it."""
     return decode_under(raw_record(letter), letter.fixed_convention, letter.default_target)
+
+
+def sent_as(letter: Letter, decoded: Decoded) -> Record:
+    """The record that a replay sends unless it is edited: the original without failure headers."""
+    if decoded.convention == unknown.NAME:
+        key, value, headers = letter.key, letter.value, letter.headers
+    else:
+        key, value, headers = (
+            decoded.original_key,
+            decoded.original_value,
+            decoded.original_headers,
+        )
+    own = (REPLAY_HEADER, TIMES_HEADER)
+    return record_of(key, value, [pair for pair in headers if pair[0] not in own])
+
+
+def raw_of(letter: Letter, place: str) -> bytes | None:
+    """The bytes of the header that a field was read from (``header X [0]``), else None."""
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        return None
+    values = [value for name, value in letter.headers if name == found[1]]
+    at = int(found[2])
+    return values[at] if at < len(values) else None
+
+
+def value_of(decoded: Decoded, field: str) -> Any:
+    """A decoded field by its name in ``Decoded.fields``, such as ``hops[0].topic``; None where
+    there is none."""
+    value: Any = decoded
+    for name, at in _PART.findall(field):
+        value = value.get(name) if hasattr(value, "get") else getattr(value, name, None)
+        if at and value is not None:
+            value = value[int(at)] if int(at) < len(value) else None
+    return value

@@ -12,12 +12,17 @@ import streamlit as st
 from dashboard import context, triage_words
 from dashboard.formats import NOTHING, code_span, count
 from producer_agent.commands import Command
+from producer_agent.dead_letters.conventions import Decoded
 from producer_agent.delivery.errors import ErrorFact, fact_of
+from producer_agent.replay.options import PlanOptions
 from producer_agent.store.queries import dead_letters as letters
-from producer_agent.store.queries.dead_letters import ReplayRow
+from producer_agent.store.queries.dead_letters import Letter, ReplayRow
 
 TIMEOUT_S: Final = 30.0
 """How long a press waits for the agent. What takes longer goes on, and the ledger tells of it."""
+
+MOST_TIMES_BACK: Final = PlanOptions().most_times_back
+"""Replays that came back, at which one click is refused."""
 
 _OUTCOMES: Final = "replay-outcomes"
 _PLAN: Final = "replay-outcomes-plan"
@@ -76,6 +81,40 @@ def error_fact(code: int | None) -> ErrorFact | None:
 def can_be_replayed(letter: Replayable) -> bool:
     """Whether no replay of it is under way or done, and it is known where it belongs."""
     return letter.status in letters.REPLAYABLE_STATUSES and letter.original_topic is not None
+
+
+def why_not(letter: Letter, decoded: Decoded, value_here: bytes | None) -> str | None:
+    """Why one click cannot send this letter, as Markdown; None where it can.
+
+    Empty where its replay says it already: it was sent, or is under way.
+    """
+    if letter.status == "archived":
+        return "It is archived: restore it first."
+    if letter.status not in letters.REPLAYABLE_STATUSES:
+        return ""
+    if decoded.is_pointer:
+        return (
+            "It cannot be replayed: it only points to its original and holds nothing to send. "
+            "Read that record at its own topic, partition and offset."
+        )
+    if decoded.internal_topic is not None:
+        return (
+            f"It cannot be replayed: it came from {code_span(decoded.internal_topic)}, an "
+            "internal topic of a Streams application, where nothing may be sent."
+        )
+    if decoded.value_omitted is not None and value_here is None:
+        return "It cannot be replayed from here: its value is not in this database."
+    if letter.original_topic is None:
+        return (
+            "The record does not tell which topic it was meant for: choose one in a plan, or set "
+            "a default target for its dead-letter topic under **What is read**."
+        )
+    if letter.times_back >= MOST_TIMES_BACK:
+        return (
+            f"It came back {count(letter.times_back)} times: mend the cause first. A plan can send "
+            "it all the same, with a reason."
+        )
+    return None
 
 
 def warnings(chosen: Sequence[Replayable]) -> list[str]:
