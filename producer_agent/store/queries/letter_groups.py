@@ -93,10 +93,10 @@ def groups(
         _add_trends(db, found, _hours_kept(db, of_all_times, at_us), at_us)
         _add_returns(db, wanted, found)
     else:
-        cells = _cells(db, wanted)
+        cells = _cells(db, wanted, _first_hour(at_us))
         found = _by_cells(db, cells)
         if wanted != of_all_times:
-            cells = _cells(db, of_all_times)
+            cells = _cells(db, of_all_times, _first_hour(at_us))
         _add_trends(db, found, [(cell.kind, cell.hour, cell.n) for cell in cells], at_us)
     _add_causes(db, found, at_us)
     distinct = {group.cause: group for group in found.values()}
@@ -120,8 +120,9 @@ class _Cell:
     came_back: int
 
 
-def _cells(db: Database, wanted: LetterFilter) -> list[_Cell]:
-    """All that a group tells of its letters, in one walk over those that match."""
+def _cells(db: Database, wanted: LetterFilter, begin: int) -> list[_Cell]:
+    """All that a group tells of its letters, in one walk over those that match; what is older
+    than ``begin``, the first hour of the trends, is one hour."""
     search = search_of(wanted)
     source = "dead_letters d"
     where, values = where_clause(wanted if search is None else search.rest)
@@ -132,8 +133,8 @@ def _cells(db: Database, wanted: LetterFilter) -> list[_Cell]:
         where += f" t.{search.table} MATCH ?"
         values = [*values, search.query]
     rows = db.execute(
-        f"SELECT d.kind, d.status, d.stored_us / {HOUR_US}, count(*), min(d.stored_us), "
-        f"max(d.stored_us), sum(d.times_back > 0) FROM {source} {where} GROUP BY 1, 2, 3",
+        f"SELECT d.kind, d.status, max(d.stored_us / {HOUR_US}, {begin - 1}), count(*), "
+        f"min(d.stored_us), max(d.stored_us), sum(d.times_back > 0) FROM {source} {where} GROUP BY 1, 2, 3",
         values,
     )
     return [_Cell(*row) for row in rows.fetchall()]
