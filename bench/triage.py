@@ -85,7 +85,7 @@ def settle(writer: Writer, total: int) -> None:
 
 @contextmanager
 def _clock(at_us: int) -> Iterator[None]:
-    with mock.patch.object(dead_letters, "now_us", lambda: at_us):
+    with mock.patch.object(dead_letters, "now_us", return_value=at_us):
         yield
 
 

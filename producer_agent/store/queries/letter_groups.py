@@ -134,7 +134,8 @@ def _cells(db: Database, wanted: LetterFilter, begin: int) -> list[_Cell]:
         values = [*values, search.query]
     rows = db.execute(
         f"SELECT d.kind, d.status, max(d.stored_us / {HOUR_US}, {begin - 1}), count(*), "
-        f"min(d.stored_us), max(d.stored_us), sum(d.times_back > 0) FROM {source} {where} GROUP BY 1, 2, 3",
+        "min(d.stored_us), max(d.stored_us), sum(d.times_back > 0) "
+        f"FROM {source} {where} GROUP BY 1, 2, 3",
         values,
     )
     return [_Cell(*row) for row in rows.fetchall()]
