@@ -53,20 +53,32 @@ class LedgerSender:
     def finish(self) -> Sent:
         """See :class:`Sender`."""
         self._batch.wait(self._producer, self._gives_up)
-        batch = self._batch
-        sent = batch.sent
-        final = blamed(batch.failed, sent.refused)
-        told = sent.landed.keys() | final.refused.keys() | final.suspects.keys()
-        for at in range(len(batch.records)):
-            if at not in told:
-                error = batch.failed.get(at)
-                sent.doubtful[at] = error.str() if error else "no acknowledgement in time"
-        sent.refused, sent.suspects = final.refused, final.suspects
+        sent, records = self._batch.sent, self._batch.records
+        final = blamed(self._batch.failed, sent.refused)
+        sent.refused = final.refused
+        for at, error in self._batch.failed.items():
+            if at not in final.refused and at not in final.suspects:
+                sent.doubtful[at] = error.str()
+        for at, reason in final.suspects.items():
+            self._send_alone(at, records[at], reason, sent)
+        for at in range(len(records)):
+            if at not in sent.landed and at not in sent.refused:
+                sent.doubtful.setdefault(at, "no acknowledgement in time")
         return sent
 
+    def _send_alone(self, at: int, record: Outgoing, reason: str, sent: Sent) -> None:
+        """Send a record whose request was refused for the sake of one record in it."""
+        alone = ProducedBatch()
+        alone.produce(self._producer, [record])
+        alone.wait(self._producer, self._gives_up)
+        if alone.is_whole:
+            sent.landed[at] = alone.sent.landed[0]
+        elif blamed(alone.failed, alone.sent.refused).refused:
+            sent.refused[at] = reason
+
     def trial(self, records: Sequence[Outgoing]) -> bool:
-        """Cannot be told without landing them."""
-        return False
+        """Never asked for: suspects are sent one by one."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """See :class:`Sender`."""

