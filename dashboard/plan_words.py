@@ -1,0 +1,368 @@
+"""Replay plans in words: how they stand, what they will do, what keeps them exactly once.
+
+Pure functions. What they return is Markdown, with foreign text in it escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from dashboard.components.notices import Notice
+from dashboard.formats import code_span, count, duration, escape_markdown, rate
+from dashboard.triage_words import BadgeColour, joined
+from producer_agent.store.queries.replays import Plan, PlanCounts
+from producer_agent.store.replay_plans import OVER, UNDER_WAY, PlanRow
+
+STATES: Final[Mapping[str, tuple[str, BadgeColour]]] = MappingProxyType(
+    {
+        "planning": (":material/pending:", "blue"),
+        "planned": (":material/list_alt:", "blue"),
+        "running": (":material/play_circle:", "violet"),
+        "pausing": (":material/pause_circle:", "orange"),
+        "paused": (":material/pause_circle:", "orange"),
+        "stopped": (":material/report:", "red"),
+        "cancelling": (":material/cancel:", "gray"),
+        "cancelled": (":material/cancel:", "gray"),
+        "failed": (":material/error:", "red"),
+        "done": (":material/check_circle:", "green"),
+    }
+)
+"""Icon and badge colour of each state of a plan."""
+
+MOST_NAMES: Final = 8
+
+_COUNTS_ONLY: Final = re.compile(r"[\d,]+ sent(, [\d,]+ came back)?")
+
+TRANSACTIONS, LEDGER = "transactions", "ledger"
+
+
+def answer(open_plans: Sequence[Plan], all_plans: int) -> Notice:
+    """How things stand with all replays: what runs, what waits for somebody, what stopped."""
+    running = [plan for plan in open_plans if plan.row.state in UNDER_WAY]
+    stopped = [plan for plan in open_plans if plan.row.state == "stopped"]
+    waiting = [plan for plan in open_plans if plan.row.state in ("planned", "paused")]
+    rest = _waiting(waiting)
+    if stopped:
+        first = stopped[0].row
+        others = f", and {len(stopped) - 1} more" if len(stopped) > 1 else ""
+        return Notice(
+            "warning",
+            f"Plan {first.id} stopped by itself{others}",
+            f"{_sentence(first.reason)} Open it to resume or to cancel. {_running(running)}{rest}",
+            ":material/report:",
+        )
+    if running:
+        return Notice("info", _running(running).rstrip("."), rest, ":material/play_circle:")
+    if waiting:
+        return Notice("info", "Nothing is being sent back", rest, ":material/list_alt:")
+    if all_plans:
+        return Notice(
+            "success",
+            "Nothing is being sent back",
+            "Every plan is over: below is what came of each.",
+            ":material/check_circle:",
+        )
+    return Notice(
+        "info",
+        "Nothing was ever sent back from here",
+        "Choose what to send on [Dead letters](dead_letters): one record, those that you tick, a "
+        "whole cause, or all that match a filter. **Plan a replay…** shows what would go where "
+        "before anything is sent.",
+        ":material/inbox:",
+    )
+
+
+def verdict(plan: Plan) -> Notice:
+    """How one plan stands, and what to do about it."""
+    row, counts = plan.row, plan.counts
+    icon = STATES[row.state][0]
+    landed = f"{count(counts.done)} of {count(counts.to_send)} records landed"
+    match row.state:
+        case "planning":
+            return Notice("info", "It is being planned", f"{_words(row)}Nothing is sent.", icon)
+        case "planned":
+            return Notice("info", _ready(counts), _kept_back(counts), icon)
+        case "running":
+            text = f"{_step(row)}{_back(counts)}"
+            return Notice("info", f"It is running: {landed}", text, icon)
+        case "pausing" | "cancelling":
+            doing = "paused" if row.state == "pausing" else "cancelled"
+            title = f"It is being {doing}: {landed}"
+            return Notice("info", title, "The batch under way is finished first.", icon)
+        case "paused":
+            why = f"{_sentence(row.reason)} " if row.reason else ""
+            return Notice(
+                "warning",
+                f"It is paused: {landed}",
+                f"{why}**Resume** goes on where it is; nothing is sent twice. {_back(counts)}",
+                icon,
+            )
+        case "stopped":
+            return Notice(
+                "error",
+                f"It stopped by itself: {landed}",
+                f"{_sentence(row.reason)} Mend the cause, then **Resume**: it goes on with the "
+                "rest, and is judged by what comes back from then on. **Cancel** leaves the rest "
+                "where it is.",
+                icon,
+            )
+        case "failed":
+            return Notice(
+                "error",
+                "It failed",
+                f"{_sentence(row.reason)} {_landed(counts)} The rest can be planned again.",
+                icon,
+            )
+        case "cancelled":
+            left = counts.by_state.get("cancelled", 0)
+            return Notice(
+                "info", f"It was cancelled: {landed}", f"{count(left)} were not sent.", icon
+            )
+        case _:
+            return _done(counts, landed, icon)
+
+
+def method(plan: Plan) -> str:
+    """Which of the two ways keeps it exactly once, in a sentence."""
+    chosen = plan.row.method or plan.row.options.get("exactly_once")
+    is_embedded = plan.cluster_kind == "embedded"
+    if chosen is None:
+        chosen = LEDGER if is_embedded else TRANSACTIONS
+    if chosen == TRANSACTIONS and not is_embedded:
+        return (
+            "**Exactly once by transactions**: each batch is committed together with its number, "
+            "so after a crash the cluster itself tells how far it came. Consumers with "
+            "`isolation.level=read_committed` see each record once."
+        )
+    because = " The embedded cluster keeps no transactional offsets." if is_embedded else ""
+    return (
+        "**Exactly once by the ledger**: each record is noted before it is sent, and after a "
+        "crash the target is read back from where the plan began, to see what had arrived before "
+        f"anything else goes.{because}"
+    )
+
+
+def order(options: Mapping[str, Any]) -> str:
+    """What becomes of the order of a key's records."""
+    if options.get("partition") == "key":
+        return (
+            "Records are sent in the order of their originals, each to the partition of its key: "
+            "records of one key keep their order."
+        )
+    return (
+        "Records are sent in the order of their originals, each to the partition it had where "
+        "that is known and there: records of one key keep their order."
+    )
+
+
+def keys(findings: Mapping[str, Any]) -> str | None:
+    """Whether keys are put where their records were; None where nothing was to be looked at."""
+    by_key = sum(target.get("by_key", 0) for target in findings.get("targets", {}).values())
+    chosen = findings.get("partitioner")
+    checked = findings.get("keys_checked", 0)
+    if not by_key or chosen is None:
+        return None
+    words = f"{count(by_key)} go to the partition that {escape_markdown(chosen)} gives their key. "
+    if not checked:
+        return f"{words}No record tells both its key and its partition, so this is a guess."
+    agree = findings.get("keys_agree", {}).get(chosen, 0)
+    known = f"Of {count(checked)} records whose key and partition are both known, "
+    if agree == checked:
+        return f"{words}{known}it puts every one where it was."
+    return (
+        f"{words}{known}it puts {count(agree)} where they were: **their producer used another "
+        "partitioner**, so these may lie apart from older records of their key."
+    )
+
+
+def groups(findings: Mapping[str, Any]) -> str:
+    """Which consumer groups will see the records again."""
+    told = findings.get("groups")
+    if told is None:
+        return "The cluster does not tell which consumer groups will see them again."
+    lines = [
+        f"{code_span(topic)}: {_names(names) if names else 'no group that commits offsets'}"
+        for topic, names in told.items()
+    ]
+    return "Consumer groups that will see them again: " + "; ".join(lines) + "."
+
+
+def headers(findings: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """Which headers are dropped and which are sent along, a sentence each."""
+    dropped = _by_frequency(findings.get("dropped_headers", {}))
+    kept = _by_frequency(findings.get("kept_headers", {}))
+    said = []
+    if dropped:
+        said.append(f"Dropped, as they tell of the failure only: {_names(dropped)}.")
+    elif options.get("keep_failure_headers"):
+        said.append("The failure headers are sent along, as was asked for.")
+    if kept:
+        said.append(f"Sent along: {_names(kept)}.")
+    said.append("Each gets `ackboard-replay`, by which it is known if it comes back.")
+    return said
+
+
+def doubt(findings: Mapping[str, Any], already: int) -> str | None:
+    """What may be stored already, and what was done about it; None where nothing may."""
+    looked, not_looked = findings.get("looked_for", 0), findings.get("not_looked_for", 0)
+    if not looked and not not_looked:
+        return None
+    said = []
+    if looked:
+        said.append(
+            f"{count(looked)} may be stored already, as their failure left doubt, and were looked "
+            f"for on their target: **{count(already)} are already there** and are skipped."
+        )
+    if not_looked:
+        problem = findings.get("look_problem")
+        why = f" ({escape_markdown(str(problem).rstrip('.'))})" if problem else ""
+        said.append(
+            f"**{count(not_looked)} may be stored already and could not be looked for**{why}: "
+            "they are sent, and may then be there twice."
+        )
+    return " ".join(said)
+
+
+def pace(options: Mapping[str, Any]) -> str:
+    """Ramp, rate and the share at which it stops, in a sentence."""
+    ramp = options.get("ramp") or []
+    wait_s = options.get("ramp_wait_s", 10.0)
+    words = (
+        f"First {', then '.join([*map(count, ramp), 'the rest'])}; after each step it watches "
+        f"{wait_s:g} s for records that come back."
+        if ramp
+        else "Without a ramp: all of them at once."
+    )
+    limit = options.get("rate_per_s")
+    words += f" At most {rate(limit)}." if limit else ""
+    share = options.get("stop_share", 0.2)
+    return words + (
+        f" It stops by itself when {share:.0%} of what was sent has come back."
+        if share
+        else " It does not stop by itself, however many come back."
+    )
+
+
+def share(counts: PlanCounts) -> float:
+    """How far it is, 0 to 1: what landed or will never, of what was to be sent."""
+    if counts.to_send <= 0:
+        return 1.0
+    return min(max((counts.to_send - counts.left) / counts.to_send, 0.0), 1.0)
+
+
+def progress(plan: Plan) -> str:
+    """``1,204 of 40,000 landed · 3 came back · 812/s, about 48 s left``."""
+    counts = plan.counts
+    parts = [f"{count(counts.done)} of {count(counts.to_send)} landed"]
+    if failed := counts.by_state.get("failed", 0):
+        parts.append(f"{count(failed)} failed")
+    if counts.came_back:
+        parts.append(f"{count(counts.came_back)} came back")
+    if plan.row.state == "running" and counts.rate_per_s:
+        left = duration(counts.left / counts.rate_per_s)
+        parts.append(f"{rate(counts.rate_per_s)}, about {left} left")
+    return " · ".join(parts)
+
+
+def _running(running: Sequence[Plan]) -> str:
+    if not running:
+        return ""
+    done = sum(plan.counts.done for plan in running)
+    to_send = sum(plan.counts.to_send for plan in running)
+    back = sum(plan.counts.came_back for plan in running)
+    which = (
+        f"Plan {running[0].row.id} is under way"
+        if len(running) == 1
+        else f"{len(running)} plans are under way"
+    )
+    returned = f", {count(back)} came back" if back else ""
+    return f"{which}: {count(done)} of {count(to_send)} records landed{returned}. "
+
+
+def _waiting(waiting: Sequence[Plan]) -> str:
+    if not waiting:
+        return ""
+    if len(waiting) == 1:
+        row = waiting[0].row
+        return f"Plan {row.id} is {row.state}: it waits for somebody to run or to cancel it."
+    return f"{len(waiting)} plans wait for somebody to run or to cancel them."
+
+
+def _ready(counts: PlanCounts) -> str:
+    if not counts.to_send:
+        return "There is nothing to send: every record is refused or lies on its target already"
+    return (
+        f"It is ready, and nothing was sent yet: {count(counts.to_send)} "
+        f"record{'' if counts.to_send == 1 else 's'} would go"
+    )
+
+
+def _kept_back(counts: PlanCounts) -> str:
+    parts = []
+    if refused := counts.by_state.get("refused", 0):
+        parts.append(f"**{count(refused)} are refused**, see why below")
+    if already := counts.by_state.get("already", 0):
+        parts.append(f"**{count(already)} lie on their target already** and are skipped")
+    return f"{joined(parts)}." if parts else "Look it over below, then run it."
+
+
+def _done(counts: PlanCounts, landed: str, icon: str) -> Notice:
+    failed, back = counts.by_state.get("failed", 0), counts.came_back
+    parts = []
+    if failed:
+        parts.append(f"**{count(failed)} failed**: the cluster refuses them, see below.")
+    if back:
+        parts.append(f"**{count(back)} came back** as dead letters: their cause is not mended.")
+    if refused := counts.by_state.get("refused", 0):
+        parts.append(f"{count(refused)} were refused before anything was sent.")
+    if already := counts.by_state.get("already", 0):
+        parts.append(f"{count(already)} lay on their target already.")
+    if not parts:
+        parts.append("None of them came back so far.")
+    severe = failed or back
+    return Notice(
+        "warning" if severe else "success", f"It is done: {landed}", " ".join(parts), icon
+    )
+
+
+def _landed(counts: PlanCounts) -> str:
+    return f"{count(counts.done)} of {count(counts.to_send)} records landed before."
+
+
+def _back(counts: PlanCounts) -> str:
+    if not counts.came_back:
+        return "None came back so far."
+    return f"**{count(counts.came_back)} came back** as dead letters."
+
+
+def _words(row: PlanRow) -> str:
+    return f"{_sentence(row.progress)} " if row.progress else ""
+
+
+def _step(row: PlanRow) -> str:
+    """What it is at, where that is more than how many were sent: the progress bar tells that."""
+    return "" if row.progress and _COUNTS_ONLY.fullmatch(row.progress) else _words(row)
+
+
+def _sentence(text: str | None) -> str:
+    if not text:
+        return ""
+    words = text.rstrip(". ")
+    return f"{escape_markdown(words[:1].upper() + words[1:])}."
+
+
+def _by_frequency(counted: Mapping[str, int]) -> list[str]:
+    return sorted(counted, key=lambda name: (-counted[name], name))
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(code_span(name) for name in names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
+
+
+def is_over(row: PlanRow) -> bool:
+    """Whether nothing more will be sent."""
+    return row.state in OVER
