@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from producer_agent.store import replay_plans
+from producer_agent.store import replay_plans, replay_rules
 from producer_agent.store.queries.letter_filter import LetterFilter, where_clause
 from producer_agent.store.replay_plans import PlanRow
+from producer_agent.store.replay_rules import LastHour, Rule
 
 RATE_WINDOW_US = 10_000_000
 """The rate of a plan is that of so long before its newest record."""
@@ -76,6 +77,35 @@ class PlanRecord:
     settled_us: int | None
     key_text: str | None
     """Of the original key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """An automatic rule, and what it did lately."""
+
+    rule: Rule
+    cause: int | None
+    """Row id of its cause; None while no letter of it is known here."""
+    title: str
+    """The cause's."""
+    lately: LastHour
+
+
+def rules(db: Database) -> tuple[RuleView, ...]:
+    """Every automatic rule, the oldest first."""
+    found = []
+    for rule in replay_rules.all_rules(db):
+        row = db.execute(
+            "SELECT id, title FROM causes WHERE fingerprint = ?", [rule.cause]
+        ).fetchone()
+        cause, title = (None, rule.cause) if row is None else row
+        found.append(RuleView(rule, cause, title, replay_rules.last_hour(db, rule)))
+    return tuple(found)
+
+
+def rule_of_cause(db: Database, fingerprint: str) -> Rule | None:
+    """The automatic rule of a cause."""
+    return replay_rules.of_cause(db, fingerprint)
 
 
 def plan(db: Database, plan_id: int) -> Plan | None:
