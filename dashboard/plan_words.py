@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dashboard.components.notices import Notice
 from dashboard.formats import code_span, count, duration, escape_markdown, rate
-from dashboard.triage_words import BadgeColour, joined
+from dashboard.triage_words import BadgeColour, joined, n_are, sentence
 from producer_agent.store.queries.replays import Plan, PlanCounts
 from producer_agent.store.replay_plans import OVER, UNDER_WAY, PlanRow
 
@@ -51,7 +51,7 @@ def answer(open_plans: Sequence[Plan], all_plans: int) -> Notice:
         return Notice(
             "warning",
             f"Plan {first.id} stopped by itself{others}",
-            f"{_sentence(first.reason)} Open it to resume or to cancel. {_running(running)}{rest}",
+            f"{sentence(first.reason)} Open it to resume or to cancel. {_running(running)}{rest}",
             ":material/report:",
         )
     if running:
@@ -93,7 +93,7 @@ def verdict(plan: Plan) -> Notice:
             title = f"It is being {doing}: {landed}"
             return Notice("info", title, "The batch under way is finished first.", icon)
         case "paused":
-            why = f"{_sentence(row.reason)} " if row.reason else ""
+            why = f"{sentence(row.reason)} " if row.reason else ""
             return Notice(
                 "warning",
                 f"It is paused: {landed}",
@@ -104,7 +104,7 @@ def verdict(plan: Plan) -> Notice:
             return Notice(
                 "error",
                 f"It stopped by itself: {landed}",
-                f"{_sentence(row.reason)} Mend the cause, then **Resume**: it goes on with the "
+                f"{sentence(row.reason)} Mend the cause, then **Resume**: it goes on with the "
                 "rest, and is judged by what comes back from then on. **Cancel** leaves the rest "
                 "where it is.",
                 icon,
@@ -113,13 +113,16 @@ def verdict(plan: Plan) -> Notice:
             return Notice(
                 "error",
                 "It failed",
-                f"{_sentence(row.reason)} {_landed(counts)} The rest can be planned again.",
+                f"{sentence(row.reason)} {_landed(counts)} The rest can be planned again.",
                 icon,
             )
         case "cancelled":
             left = counts.by_state.get("cancelled", 0)
             return Notice(
-                "info", f"It was cancelled: {landed}", f"{count(left)} were not sent.", icon
+                "info",
+                f"It was cancelled: {landed}",
+                f"{n_are(left, 'was', 'were')} not sent.",
+                icon,
             )
         case _:
             return _done(counts, landed, icon)
@@ -165,7 +168,7 @@ def keys(findings: Mapping[str, Any]) -> str | None:
     checked = findings.get("keys_checked", 0)
     if not by_key or chosen is None:
         return None
-    words = f"{count(by_key)} go to the partition that {escape_markdown(chosen)} gives their key. "
+    words = f"{n_are(by_key, 'goes', 'go')} to the partition that {escape_markdown(chosen)} gives their key. "
     if not checked:
         return f"{words}No record tells both its key and its partition, so this is a guess."
     agree = findings.get("keys_agree", {}).get(chosen, 0)
@@ -214,7 +217,7 @@ def doubt(findings: Mapping[str, Any], already: int) -> str | None:
     if looked:
         said.append(
             f"{count(looked)} may be stored already, as their failure left doubt, and were looked "
-            f"for on their target: **{count(already)} are already there** and are skipped."
+            f"for on their target: **{n_are(already)} already there**, and skipped."
         )
     if not_looked:
         problem = findings.get("look_problem")
@@ -303,9 +306,9 @@ def _ready(counts: PlanCounts) -> str:
 def _kept_back(counts: PlanCounts) -> str:
     parts = []
     if refused := counts.by_state.get("refused", 0):
-        parts.append(f"**{count(refused)} are refused**, see why below")
+        parts.append(f"**{n_are(refused)} refused**, see why below")
     if already := counts.by_state.get("already", 0):
-        parts.append(f"**{count(already)} lie on their target already** and are skipped")
+        parts.append(f"**{n_are(already)} on the target already**, and skipped")
     return f"{joined(parts)}." if parts else "Look it over below, then run it."
 
 
@@ -317,9 +320,9 @@ def _done(counts: PlanCounts, landed: str, icon: str) -> Notice:
     if back:
         parts.append(f"**{count(back)} came back** as dead letters: their cause is not mended.")
     if refused := counts.by_state.get("refused", 0):
-        parts.append(f"{count(refused)} were refused before anything was sent.")
+        parts.append(f"{n_are(refused, 'was', 'were')} refused before anything was sent.")
     if already := counts.by_state.get("already", 0):
-        parts.append(f"{count(already)} lay on their target already.")
+        parts.append(f"{n_are(already, 'was', 'were')} on the target already.")
     if not parts:
         parts.append("None of them came back so far.")
     severe = failed or back
@@ -339,19 +342,12 @@ def _back(counts: PlanCounts) -> str:
 
 
 def _words(row: PlanRow) -> str:
-    return f"{_sentence(row.progress)} " if row.progress else ""
+    return f"{sentence(row.progress)} " if row.progress else ""
 
 
 def _step(row: PlanRow) -> str:
     """What it is at, where that is more than how many were sent: the progress bar tells that."""
     return "" if row.progress and _COUNTS_ONLY.fullmatch(row.progress) else _words(row)
-
-
-def _sentence(text: str | None) -> str:
-    if not text:
-        return ""
-    words = text.rstrip(". ")
-    return f"{escape_markdown(words[:1].upper() + words[1:])}."
 
 
 def _by_frequency(counted: Mapping[str, int]) -> list[str]:

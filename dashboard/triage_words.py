@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
-from dashboard.formats import NOTHING, code_span, count, visible
+from dashboard.formats import NOTHING, code_span, count, escape_markdown, visible
 from producer_agent.store.queries.letter_groups import LetterGroup
 
 BadgeColour = Literal["red", "orange", "blue", "green", "violet", "gray"]
@@ -92,11 +92,22 @@ def in_code(names: Mapping[str, int] | Mapping[str | None, int], most: int = 6) 
     return ", ".join(told) + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
 
 
+def n_are(n: int, one: str = "is", many: str = "are") -> str:
+    """``1 is``, ``2 are``; with other words ``1 was``, ``2 were``."""
+    return f"{count(n)} {one if n == 1 else many}"
+
+
 def joined(words: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sentence(text: str | None) -> str:
+    """Foreign words as a sentence of their own, Markdown escaped; empty where there are none."""
+    words = (text or "").strip().rstrip(". ")
+    return f"{escape_markdown(words[:1].upper() + words[1:])}." if words else ""
 
 
 def moved(changed: int, skipped: Mapping[str, int], done: str) -> str:

@@ -217,8 +217,8 @@ def _can_be_planned(letter: Letter, decoded: Decoded) -> bool:
 def show_outcome(outcome: replays.Outcome) -> None:
     """One sentence with its colour and icon."""
     place = code_span(outcome.place)
-    words = (outcome.reason or "").rstrip(".")
-    reason = f" {escape_markdown(words)}." if words else ""
+    words = triage_words.sentence(outcome.reason)
+    reason = f" {words}" if words else ""
     match outcome.state:
         case "done":
             st.success(f"**Replayed** to {place}.{reason}", icon=":material/check_circle:")

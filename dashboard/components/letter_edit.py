@@ -117,11 +117,14 @@ def _editor(letter: int, original: Record, now: Record, token: str, lock: EditLo
             "Save",
             type="primary",
             icon=":material/save:",
-            disabled=not is_mine or draft is None or draft == now,
+            disabled=not is_mine or draft is None,
             key=f"letter-{letter}-save",
         ):
             assert draft is not None, "the button is disabled then"
-            _save(letter, token, draft)
+            if draft == now:
+                st.toast("Nothing is changed yet: there is nothing to save.")
+            else:
+                _save(letter, token, draft)
         if st.button("Discard", icon=":material/close:", key=f"letter-{letter}-discard"):
             asked = {"dead_letter": letter, "token": token}
             if context.act(Command.LETTER_EDIT_DISCARD, asked) is not None:

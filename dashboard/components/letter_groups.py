@@ -234,9 +234,10 @@ def _move(group: LetterGroup, state: str, why: str | None) -> None:
     )
     if result is None:
         return
-    done = "letters went along"
+    changed = result.get("changed", 0)
     letter_actions.tell(
-        f"The cause is {result.get('state', state)}; {count(result.get('changed', 0))} {done}."
+        f"The cause is {result.get('state', state)}; with it "
+        f"{triage_words.n_are(changed, 'letter', 'letters')}."
     )
     st.rerun()
 

@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard.formats import ago, code_span, count, escape_markdown
-from dashboard.triage_words import joined
+from dashboard.triage_words import joined, n_are
 from producer_agent.delivery.errors import BY_NAME
 from producer_agent.store import facts
 from producer_agent.store.queries.letter_groups import LetterGroup
@@ -67,7 +67,7 @@ def _marked(groups: Sequence[LetterGroup]) -> str:
             f"{'it was' if regressed == 1 else 'they were'} resolved)"
         )
     if new:
-        said.append(f"**{count(new)} {'is' if new == 1 else 'are'} new**")
+        said.append(f"**{n_are(new)} new**")
     words = f"Of the causes {joined(said)}. " if said else ""
     if back:
         words += f"**{count(back)} came back** from replays. "
@@ -97,7 +97,7 @@ def tell(queue: dict[str, Any], now_us: int) -> None:
         )
     where = topic if len(topics) < 2 else f"{len(topics)} dead-letter topics"
     if behind := queue.get("behind"):
-        lines.append(f"{count(behind)} on {where} are not read back yet.")
+        lines.append(f"{n_are(behind)} on {where} and not read yet.")
     if not lines:
         everything = "Every failure is published" if queue else "The agent has told nothing yet"
         lines.append(f"{everything}; all of {where} is read." if queue else f"{everything}.")

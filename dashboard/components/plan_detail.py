@@ -122,7 +122,7 @@ def _cancel(plan: Plan) -> None:
     with st.popover("Cancel…", icon=":material/cancel:", key="plan-cancel-popover"):
         left = count(plan.counts.left)
         st.markdown(
-            f"**{left} records will not be sent**, and can be planned again later. "
+            f"**What was not sent yet, {left} of them, will not be sent**; it can be planned again. "
             + (
                 f"The {count(plan.counts.done)} that landed stay where they are."
                 if plan.counts.done

@@ -79,7 +79,7 @@ def _refusals(plan: Plan) -> None:
         return
     found = context.read(lambda db: replays.refusals(db, plan.row.id))
     refused = plan.counts.by_state["refused"]
-    st.markdown(f"**{count(refused)} are refused**, and stay as they are:")
+    st.markdown(f"**{triage_words.n_are(refused)} refused**, and not sent:")
     lines = [
         f"- **{count(n)}**: {escape_markdown(reason)} "
         f"([letter {letter}](dead_letters?letter={letter}))"
