@@ -263,7 +263,7 @@ def settle(db: Database, plan: int, outcomes: Sequence[Settled], tell: bool = Tr
         [(each.state, each.reason, at_us, plan, each.sequence) for each in void],
     )
     if tell and done:
-        tell_done(db, plan, done[0].sequence - 1, len(done) + len(void))
+        tell_done(db, plan, min(each.sequence for each in done) - 1, len(done) + len(void))
     # What went back is told by the row itself, as another person may have moved it meanwhile.
     many(
         "UPDATE dead_letters SET status = (SELECT r.status_before FROM replays r "
