@@ -128,6 +128,22 @@ def verdict(plan: Plan) -> Notice:
             return _done(counts, landed, icon)
 
 
+def cancelling(plan: Plan) -> str:
+    """What it means to cancel it now."""
+    counts = plan.counts
+    landed = (
+        f"The {count(counts.done)} that landed stay where they are."
+        if counts.done
+        else "Nothing was sent so far."
+    )
+    if plan.row.state == "planning":
+        return f"**Nothing of it will be sent.** {landed}"
+    return (
+        f"**The {count(counts.left)} that were not sent yet will not be sent.** They can be "
+        f"planned again. {landed}"
+    )
+
+
 def method(plan: Plan) -> str:
     """Which of the two ways keeps it exactly once, in a sentence."""
     chosen = plan.row.method or plan.row.options.get("exactly_once")
@@ -168,7 +184,8 @@ def keys(findings: Mapping[str, Any]) -> str | None:
     checked = findings.get("keys_checked", 0)
     if not by_key or chosen is None:
         return None
-    words = f"{n_are(by_key, 'goes', 'go')} to the partition that {escape_markdown(chosen)} gives their key. "
+    go = n_are(by_key, "goes", "go")
+    words = f"{go} to the partition that {escape_markdown(chosen)} gives the key. "
     if not checked:
         return f"{words}No record tells both its key and its partition, so this is a guess."
     agree = findings.get("keys_agree", {}).get(chosen, 0)

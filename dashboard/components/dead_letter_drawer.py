@@ -16,8 +16,8 @@ from dashboard.components import (
     letter_history,
     letter_origin,
     letter_payload,
+    one_click_replay,
     plan_dialog,
-    replays,
 )
 from dashboard.components.payload import as_text
 from dashboard.formats import code_span, count, escape_markdown, visible
@@ -128,7 +128,7 @@ def _is_id(text: str) -> bool:
 
 
 def _error_line(letter: Letter, decoded: Decoded) -> None:
-    fact = replays.error_fact(letter.error_code)
+    fact = one_click_replay.error_fact(letter.error_code)
     name = code_span(letter.error_class or letter.cause)
     if fact:
         st.markdown(f"**{name}** {escape_markdown(fact.summary)}")
@@ -164,11 +164,11 @@ def _replay(
     letter: Letter, decoded: Decoded, value_here: bytes | None, ledger: Sequence[ReplayRow]
 ) -> None:
     told = None
-    why_not = replays.why_not(letter, decoded, value_here)
+    why_not = one_click_replay.why_not(letter, decoded, value_here)
     if why_not:
         st.info(why_not, icon=":material/block:")
     elif why_not is None:
-        for warning in replays.warnings([letter]):
+        for warning in one_click_replay.warnings([letter]):
             st.warning(warning, icon=":material/warning:")
         if letter_edit.has_pending(letter.id):
             st.info("Its edit is sent, not the original: see **Edit**.", icon=":material/edit:")
@@ -182,7 +182,7 @@ def _replay(
                 key=f"letter-{letter.id}-replay",
             ):
                 with st.spinner("Replaying"):
-                    told = replays.replay({"dead_letters": [letter.id]})
+                    told = one_click_replay.replay({"dead_letters": [letter.id]})
                 ledger = context.read(lambda db: letters.replays_of(db, [letter.id]))
         if _can_be_planned(letter, decoded) and st.button(
             "Replay…",
@@ -201,7 +201,7 @@ def _replay(
             )
     if told is None and not ledger:
         return
-    outcome = replays.merged({letter.id: (told or {}).get(letter.id)}, ledger)[0]
+    outcome = one_click_replay.merged({letter.id: (told or {}).get(letter.id)}, ledger)[0]
     show_outcome(outcome)
 
 
@@ -214,7 +214,7 @@ def _can_be_planned(letter: Letter, decoded: Decoded) -> bool:
     )
 
 
-def show_outcome(outcome: replays.Outcome) -> None:
+def show_outcome(outcome: one_click_replay.Outcome) -> None:
     """One sentence with its colour and icon."""
     place = code_span(outcome.place)
     words = triage_words.sentence(outcome.reason)

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import context, triage_words
-from dashboard.components import letter_export, plan_dialog, replays
+from dashboard.components import letter_export, one_click_replay, plan_dialog
 from dashboard.formats import count
 from producer_agent.commands import Command
 from producer_agent.store.queries import dead_letters as letters
@@ -87,7 +87,7 @@ def bar(
     """
     with st.container(key="dead-letters-bar", gap="small"):
         scope = _scope(wanted, total, ticked, topics)
-        able = tuple(row for row in scope.rows if replays.can_be_replayed(row))
+        able = tuple(row for row in scope.rows if one_click_replay.can_be_replayed(row))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             pressed = _replay_button(scope, able)
             if st.button(
@@ -181,13 +181,13 @@ def _warnings(scope: Scope, able: Sequence[LetterRow]) -> None:
         st.caption("Tick rows to act on them together; open one to see all of it.")
         return
     if able:
-        st.markdown(f"A replay would go to {replays.targets(able)}.")
+        st.markdown(f"A replay would go to {one_click_replay.targets(able)}.")
     if len(able) < scope.count:
         st.caption(
             f"A replay leaves {count(scope.count - len(able))} of the ticked as they are: they "
             "are replayed, under way, archived, or without a topic to go to."
         )
-    for warning in replays.warnings(able):
+    for warning in one_click_replay.warnings(able):
         st.warning(warning, icon=":material/warning:")
 
 
@@ -209,7 +209,7 @@ def _replay(scope: Scope, able: Sequence[LetterRow]) -> None:
     n = scope.count if scope.wanted is not None else len(able)
     with st.spinner(f"Replaying {count(n)}"):
         if scope.wanted is not None:
-            replays.replay(scope.selection())
+            one_click_replay.replay(scope.selection())
         else:
-            replays.replay({"dead_letters": [row.id for row in able]})
+            one_click_replay.replay({"dead_letters": [row.id for row in able]})
     st.rerun()

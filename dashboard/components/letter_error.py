@@ -9,7 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard import context, formats
-from dashboard.components import replays
+from dashboard.components import one_click_replay
 from dashboard.components.payload import SHOWN_BYTES
 from dashboard.formats import NOTHING, code_span, count, escape_markdown, visible
 from producer_agent.dead_letters.conventions import Decoded
@@ -27,7 +27,7 @@ _RETRIED: Final[Mapping[Retried, str]] = MappingProxyType(
 
 def draw(letter: Letter, decoded: Decoded) -> None:
     """The tab."""
-    fact = replays.error_fact(letter.error_code)
+    fact = one_click_replay.error_fact(letter.error_code)
     if fact:
         st.markdown(
             f"{code_span(fact.name)} ({fact.code}): {escape_markdown(fact.meaning)}.  \n"

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import context, formats, triage_words
 from dashboard.components import dead_letter_filters as filters
-from dashboard.components import letter_actions, plan_dialog
+from dashboard.components import letter_actions, plan_dialog, replay_rules
 from dashboard.formats import NOTHING, ago, code_span, count, escape_markdown, visible
 from producer_agent.commands import Command
 from producer_agent.delivery.errors import BY_NAME
@@ -222,6 +222,7 @@ def _actions(group: LetterGroup, pin_id: int) -> None:
             if st.button(label, icon=icon, help=means, key=f"cause-{state}"):
                 _move(group, state, why)
         _owner_and_note(group)
+        replay_rules.form(group.fingerprint)
     st.caption(
         f"These act on the whole cause, also on letters that the other filters hide: "
         f"{count(open_ones)} of its letters are open."

@@ -10,7 +10,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.components import dead_letter_drawer as drawer
-from dashboard.components import replays
+from dashboard.components import one_click_replay
 from dashboard.formats import NOTHING, visible
 from producer_agent.store.queries.dead_letters import LetterRow, Sort
 
@@ -90,7 +90,7 @@ def open_clicked() -> None:
 
 def meaning(row: LetterRow) -> str:
     """The code in words and whether the record may be stored after all, else what it says."""
-    fact = replays.error_fact(row.error_code)
+    fact = one_click_replay.error_fact(row.error_code)
     if fact is not None:
         return f"{fact.meaning}; {'may be stored' if row.may_be_stored else 'not stored'}"
     said = row.error_message or (row.cause if row.error_class else "")

@@ -45,7 +45,8 @@ def draw(plan: Plan) -> None:
 
 def close() -> None:
     """Make the URL ask for no plan; for a callback."""
-    st.query_params.pop(plan_list.PARAMETER, None)
+    for name in (plan_list.PARAMETER, plan_records.PARAMETER):
+        st.query_params.pop(name, None)
 
 
 def _title(plan: Plan) -> None:
@@ -120,15 +121,7 @@ def _button(label: str, icon: str, act: Any) -> None:
 
 def _cancel(plan: Plan) -> None:
     with st.popover("Cancel…", icon=":material/cancel:", key="plan-cancel-popover"):
-        left = count(plan.counts.left)
-        st.markdown(
-            f"**What was not sent yet, {left} of them, will not be sent**; it can be planned again. "
-            + (
-                f"The {count(plan.counts.done)} that landed stay where they are."
-                if plan.counts.done
-                else "None was sent so far."
-            )
-        )
+        st.markdown(plan_words.cancelling(plan))
         st.button(
             "Cancel the plan",
             icon=":material/cancel:",

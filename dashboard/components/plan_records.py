@@ -36,6 +36,10 @@ _STATES: Final[Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
 )
 """What the records can be narrowed to, and the states that it means."""
 
+PARAMETER: Final = "outcome"
+"""In the URL: what the records are narrowed to."""
+
+_OUTCOME = "plan-outcome"
 _SHOWN = "plan-records-shown"
 _OPEN_CLICK = "plan-records-open"
 
@@ -47,18 +51,19 @@ def draw(plan: Plan) -> None:
         return
     st.subheader("Records", anchor=False)
     offered = [name for name in _STATES if name == ALL or _count(plan, name)]
-    if st.session_state.get("outcome") not in (None, *offered):
-        st.session_state["outcome"] = ALL
+    # Not bound to the URL: it would have the label with its count, which is old at once.
+    asked = st.query_params.get(PARAMETER, ALL)
+    st.session_state[_OUTCOME] = asked if asked in offered else ALL
     chosen = st.segmented_control(
         "Outcome",
         offered,
-        default=ALL,
         required=True,
         format_func=lambda name: f"{name} {count(_count(plan, name))}",
-        key="outcome",
-        bind="query-params",
+        key=_OUTCOME,
+        on_change=_narrowed,
         label_visibility="collapsed",
     )
+    assert chosen is not None, "one is required"
     total = _count(plan, chosen)
     pages = max(-(-total // ROWS_PER_PAGE), 1)
     if st.session_state.get("records_page", 1) > pages:
@@ -72,6 +77,11 @@ def draw(plan: Plan) -> None:
         first = (at - 1) * ROWS_PER_PAGE
         last = min(first + ROWS_PER_PAGE, total)
         st.caption(f"{count(first + 1)}–{count(last)} of {count(total)}, in the order of sending")
+
+
+def _narrowed() -> None:
+    st.query_params[PARAMETER] = st.session_state[_OUTCOME]
+    st.session_state["records_page"] = 1
 
 
 def _refusals(plan: Plan) -> None:

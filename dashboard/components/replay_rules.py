@@ -41,7 +41,7 @@ def form(cause: str) -> None:
                 f"It switched itself off: {escape_markdown(rule.stopped_reason)}.",
                 icon=":material/front_hand:",
             )
-        asked = _fields(rule)
+        asked = _fields(rule, cause)
         with st.container(horizontal=True, gap="small"):
             saved = st.button(
                 "Save" if rule else "Switch on",
@@ -81,23 +81,23 @@ def words(rule: Rule) -> str:
     return ", ".join(parts)
 
 
-def _fields(rule: Rule | None) -> dict[str, Any]:
+def _fields(rule: Rule | None, cause: str) -> dict[str, Any]:
     options: dict[str, Any] = dict(rule.options) if rule else {"ramp": list(CAUTIOUS_RAMP)}
-    enabled = st.toggle("On", value=rule is None or rule.enabled, key="rule-enabled")
+    enabled = st.toggle("On", value=rule is None or rule.enabled, key=f"rule-enabled-{cause}")
     delay = st.number_input(
         "Minutes after it was dead-lettered",
         min_value=0.0,
         max_value=43_200.0,
         value=rule.delay_s / 60 if rule else float(DEFAULT_DELAY_MIN),
         step=1.0,
-        key="rule-delay",
+        key=f"rule-delay-{cause}",
     )
     cap = st.number_input(
         "At most so many an hour",
         min_value=1,
         max_value=1_000_000,
         value=rule.cap_per_hour if rule else DEFAULT_CAP,
-        key="rule-cap",
+        key=f"rule-cap-{cause}",
     )
     stop = st.slider(
         "Switch off when so many come back",
@@ -105,12 +105,12 @@ def _fields(rule: Rule | None) -> dict[str, Any]:
         max_value=100,
         value=round(100 * (options.get("stop_share") or DEFAULT_STOP)),
         format="%d%%",
-        key="rule-stop",
+        key=f"rule-stop-{cause}",
     )
     cautious = st.checkbox(
         f"First {CAUTIOUS_RAMP[0]}, then {CAUTIOUS_RAMP[1]}, then the rest",
         value=bool(options.get("ramp")),
-        key="rule-ramp",
+        key=f"rule-ramp-{cause}",
     )
     options["ramp"] = list(CAUTIOUS_RAMP) if cautious else []
     options["stop_share"] = stop / 100

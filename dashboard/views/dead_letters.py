@@ -16,8 +16,8 @@ from dashboard.components import (
     letter_groups,
     letter_queue,
     letter_table,
+    one_click_replay,
     plan_dialog,
-    replays,
 )
 from dashboard.components.letter_table import ROWS_PER_PAGE
 from dashboard.formats import count, visible
@@ -80,17 +80,17 @@ def headline(wanted: LetterFilter, pinned: Pin) -> None:
 
 def outcomes() -> None:
     """What came of the letters last replayed from here, as the ledger has it now."""
-    told = replays.remembered()
+    told = one_click_replay.remembered()
     if not told:
         return
 
     def draw() -> None:
         ledger = context.read(lambda db: letters.replays_of(db, list(told)))
-        found = replays.merged(told, ledger)
+        found = one_click_replay.merged(told, ledger)
         with st.container(border=True, key="dead-letters-outcomes"):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{replays.tally(found)}**", width="stretch")
-                plan = replays.remembered_plan()
+                st.markdown(f"**{one_click_replay.tally(found)}**", width="stretch")
+                plan = one_click_replay.remembered_plan()
                 if plan is not None:
                     st.page_link(
                         plan_dialog.REPLAYS_PAGE,
@@ -99,7 +99,7 @@ def outcomes() -> None:
                         query_params={"plan": str(plan)},
                     )
                 if st.button("Put away", type="tertiary", key="dead-letters-forget"):
-                    replays.forget()
+                    one_click_replay.forget()
                     st.rerun()
             st.dataframe(
                 {

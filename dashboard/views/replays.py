@@ -6,7 +6,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import context, plan_words
-from dashboard.components import freshness, notices, plan_detail, plan_list
+from dashboard.components import freshness, notices, plan_detail, plan_list, replay_rules
 from dashboard.components.plan_list import PARAMETER, PLANS_PER_PAGE
 from producer_agent.store.queries import replays
 from producer_agent.store.queries.replays import Plan
@@ -39,14 +39,14 @@ def all_plans() -> None:
     open_plans, total, shown = context.read(query)
     with st.container(key="replays-answer"):
         notices.show(plan_words.answer(open_plans, total))
-    if not total:
-        return
-    plan_list.draw(shown)
-    if PARAMETER in st.query_params:  # the table's button was pressed in this run
-        st.rerun()
+    if total:
+        plan_list.draw(shown)
+        if PARAMETER in st.query_params:  # the table's button was pressed in this run
+            st.rerun()
     pages = -(-total // PLANS_PER_PAGE)
     if pages > 1:
         st.pagination(pages, key="plans_page")
+    replay_rules.table()
 
 
 def _is_id(text: str) -> bool:

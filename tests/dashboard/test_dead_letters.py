@@ -7,8 +7,8 @@ import pytest
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import replays
-from dashboard.components.replays import Outcome
+from dashboard.components import one_click_replay
+from dashboard.components.one_click_replay import Outcome
 from dashboard.formats import escape_markdown
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import open_database
@@ -266,7 +266,7 @@ def ledger(state: str, reason: str | None = None) -> ReplayRow:
 def test_a_refusal_does_not_hide_the_replay_that_it_came_after(
     told: Outcome | None, rows: list[ReplayRow], expected: tuple[str, str | None]
 ) -> None:
-    (found,) = replays.merged({1: told}, rows)
+    (found,) = one_click_replay.merged({1: told}, rows)
     assert (found.state, found.reason) == expected
 
 
@@ -303,4 +303,4 @@ def letter_row(**changes: Any) -> LetterRow:
 def test_only_what_has_a_topic_and_no_live_replay_can_be_replayed(
     changes: dict[str, Any], able: bool
 ) -> None:
-    assert replays.can_be_replayed(letter_row(**changes)) is able
+    assert one_click_replay.can_be_replayed(letter_row(**changes)) is able
