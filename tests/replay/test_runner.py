@@ -1,312 +1,335 @@
-"""A dead letter is replayed at most once, byte for byte, and what came of it is never guessed."""
+"""Each record of a plan lands exactly once, byte for byte, whatever happens in between."""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Producer
 
-from producer_agent.dead_letters.consumer import REPLAY_HEADER
-from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
-from producer_agent.replay import runner as module
-from producer_agent.replay.runner import Original, Outcome, Refused, ReplayRunner
-from producer_agent.store import dead_letters, replays
-from producer_agent.store.reader import Reader
-from producer_agent.store.replay_letters import LetterToReplay
-from producer_agent.store.writer import Writer
-from tests.dead_letters.records import read
-from tests.kafka.mock_clients import watermarks
-from tests.recording import letter, register_cluster, rows
+from producer_agent.kafka.messages import headers_of
+from producer_agent.replay.manager import ReplayManager
+from producer_agent.replay.options import PlanOptions
+from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER
+from producer_agent.replay.selection import Selection
+from producer_agent.store import letter_edits
+from tests.recording import rows
+from tests.replay.room import TOPIC, Board, header, on_topic, original, replay_ids, times
+from tests.waiting import wait_until
 
-Seed = Callable[..., list[int]]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DELIVERY_TIMEOUT_MS", 1_500)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
-@pytest.fixture
-def cluster(own_cluster: EmbeddedCluster) -> EmbeddedCluster:
-    own_cluster.create_topic("orders", partitions=1)
-    return own_cluster
+def run(board: Board, plan: int, *states: str) -> None:
+    """Run a plan by a manager of its own until it is in one of the states (done)."""
+    with board.manager() as manager:
+        manager.run(plan)
+        board.wait_for(plan, *(states or ("done",)))
 
 
-@pytest.fixture
-def seed(writer: Writer, reader: Reader) -> Seed:
-    """Stores bare envelopes as dead letters; returns their row ids."""
-    cluster = register_cluster(writer)
-
-    def stored(*values: bytes | None) -> list[int]:
-        before = rows(reader, "SELECT count(*) FROM dead_letters")[0]
-        letters = [letter(before + at, value=value) for at, value in enumerate(values)]
-        writer.call(partial(dead_letters.insert, cluster=cluster, letters=letters))
-        return rows(reader, "SELECT id FROM dead_letters ORDER BY id")[before:]
-
-    return stored
+def done(board: Board, plan: int) -> int:
+    return board.plan(plan).counts.done
 
 
-@pytest.fixture
-def make(cluster: EmbeddedCluster, writer: Writer) -> Callable[..., ReplayRunner]:
-    def made(original: Callable[[LetterToReplay], Original] | None = None) -> ReplayRunner:
-        return ReplayRunner(
-            cluster.client_defaults, writer, original or decode_with(writer), REPLAY_HEADER
-        )
-
-    return made
-
-
-def decode_with(writer: Writer) -> Callable[[LetterToReplay], Original]:
-    def original(of: LetterToReplay) -> Original:
-        try:
-            found = original_of(of, writer)
-        except NoOriginal as error:
-            raise Refused(str(error)) from error
-        return Original(found.topic, found.key, found.value, found.headers)
-
-    return original
+def assert_each_once(board: Board, cluster: EmbeddedCluster, plan: int, records: int) -> None:
+    """On the topic as in the ledger: each record once, at the place that the ledger tells."""
+    found = on_topic(cluster)
+    uuid = board.plan(plan).row.uuid
+    assert replay_ids(found) == sorted(f"{uuid}-{at}" for at in range(records))
+    places = {header(m, REPLAY_HEADER): (m.partition(), m.offset()) for m in found}
+    for record in board.records(plan):
+        assert record.state == "done"
+        assert places[record.replay_id.encode()] == (record.partition, record.offset)
 
 
-def envelope(value: str = "v", topic: str = "orders") -> bytes:
-    return json.dumps({"original_topic": topic, "original_value": value, "error": "e"}).encode()
-
-
-def states(outcomes: list[Outcome]) -> list[str]:
-    return [outcome.state for outcome in outcomes]
-
-
-def statuses(reader: Reader) -> list[str]:
-    return rows(reader, "SELECT status FROM dead_letters ORDER BY id")
-
-
+@pytest.mark.parametrize("own_bytes", [True, False])
 @pytest.mark.parametrize("key", [None, b"", b"\xff\0"])
 @pytest.mark.parametrize("value", [None, b"", bytes(range(256)) * 300])
-def test_key_value_and_headers_land_byte_for_byte_with_the_replays_id(
-    cluster: EmbeddedCluster,
-    reader: Reader,
-    make: Callable[..., ReplayRunner],
-    seed: Seed,
+def test_key_value_and_headers_land_byte_for_byte(
+    live: Board,
+    embedded: EmbeddedCluster,
     key: bytes | None,
     value: bytes | None,
+    own_bytes: bool,
 ) -> None:
-    headers = (("h", b"\xff"), ("h", None), ("e", b""), (REPLAY_HEADER, b"an earlier replay"))
-    runner = make(lambda _letter: Original("orders", key, value, headers))
-    (dead_letter,) = seed(envelope())
-
-    (outcome,) = runner.replay([dead_letter], command=5)
-
-    assert outcome == Outcome(dead_letter, "done", None, "orders", 0, 0)
-    (message,) = read(cluster, "orders", 1)
+    headers = (("h", b"\xff"), ("h", None), ("e", b""), ("ü", "ß".encode()))
+    of = original(key=key, value=value, headers=headers, own_bytes=own_bytes)
+    fields = {} if own_bytes else {"key": b"of the letter", "value": b"an envelope"}
+    plan = live.make(live.store(of, **fields))
+    run(live, plan)
+    (message,) = on_topic(embedded)
     assert (message.key(), message.value()) == (key, value)
-    ((replay_id, state, command, offset),) = rows(
-        reader, 'SELECT replay_id, state, command, "offset" FROM replays'
+    replay_id = f"{live.plan(plan).row.uuid}-0".encode()
+    assert headers_of(message) == (*headers, (REPLAY_HEADER, replay_id), (TIMES_HEADER, b"1"))
+    assert live.statuses() == ["replayed"]
+    assert_each_once(live, embedded, plan, 1)
+
+
+def test_the_replays_own_headers_are_replaced_and_do_not_grow(
+    live: Board, embedded: EmbeddedCluster
+) -> None:
+    """A record that comes back and is sent again, over and over, stays as large as it was."""
+    old = ((REPLAY_HEADER, b"an-earlier-1"), (TIMES_HEADER, b"2"))
+    ids = live.store(original(0), headers=(("tenant", b"acme"), ("failure", b"x"), *old))
+    live.change("UPDATE dead_letters SET times_back = 2")
+    run(live, live.make(ids, keep_failure_headers=True))
+    (message,) = on_topic(embedded)
+    names = [name for name, _ in headers_of(message)]
+    assert names == ["tenant", "failure", REPLAY_HEADER, TIMES_HEADER]
+    assert times(message) == 3
+
+
+def test_an_edit_is_sent_and_the_letter_stays_as_it_was(
+    live: Board, embedded: EmbeddedCluster
+) -> None:
+    ids = live.store(original(0))
+    edit = partial(
+        letter_edits.save,
+        letter=ids[0],
+        who="kim",
+        key=None,
+        value=b"mended",
+        headers=[("n", None)],
     )
-    assert message.headers() == [*headers[:3], (REPLAY_HEADER, replay_id.encode())]
-    assert (state, command, offset) == ("done", 5, 0)
-    assert statuses(reader) == ["replayed"]
+    live.writer.call(edit)
+    run(live, live.make(ids))
+    (message,) = on_topic(embedded)
+    assert (message.key(), message.value()) == (None, b"mended")
+    assert headers_of(message)[0] == ("n", None)
+    assert rows(live.reader, "SELECT value FROM dead_letter_records") == [b"value 0"]
 
 
-def test_two_callers_at_once_send_each_record_once(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+def test_records_land_on_their_partition_in_the_order_of_the_plan(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    ids = seed(*(envelope(str(n)) for n in range(20)))
-    results: list[list[Outcome]] = []
-
-    def press() -> None:
-        results.append(make().replay(ids))
-
-    threads = [threading.Thread(target=press) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert watermarks(cluster, "orders") == (0, 20)
-    for position in range(20):
-        found = sorted(result[position].state for result in results)
-        assert found == ["done", "refused", "refused"]
-    assert statuses(reader) == ["replayed"] * 20
+    ids = live.store(*(original(at, partition=at % 3) for at in reversed(range(300))))
+    plan = live.make(ids)
+    run(live, plan)
+    assert_each_once(live, embedded, plan, 300)
+    by_partition: dict[int | None, list[int]] = {}
+    for message in on_topic(embedded):
+        value = message.value()
+        assert isinstance(value, bytes)
+        by_partition.setdefault(message.partition(), []).append(int(value.split()[1]))
+    assert by_partition == {n: list(range(n, 300, 3)) for n in range(3)}
 
 
-def test_a_second_press_is_refused_in_words(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed
+# -- what the cluster refuses -------------------------------------------------------------------
+
+
+def test_a_record_that_can_never_land_fails_alone(live: Board, embedded: EmbeddedCluster) -> None:
+    plan = live.make(live.store(*(original(at) for at in range(10))))
+    live.change("UPDATE replays SET target_partition = 99 WHERE sequence = 4")
+    run(live, plan)
+    records = live.records(plan)
+    assert [record.state for record in records] == ["done"] * 4 + ["failed"] + ["done"] * 5
+    assert (records[4].reason or "").startswith("_UNKNOWN_PARTITION: ")
+    assert len(on_topic(embedded)) == 9
+    assert live.statuses() == ["replayed"] * 4 + ["new"] + ["replayed"] * 5
+
+
+@pytest.mark.parametrize("guilty", [0, 1])
+def test_of_a_request_refused_for_one_record_only_that_one_fails(
+    live: Board, embedded: EmbeddedCluster, guilty: int
 ) -> None:
-    ids = seed(envelope())
-    assert states(make().replay([ids[0], ids[0]])) == ["done"]
-    (again,) = make().replay(ids)
-    assert (again.state, again.reason) == ("refused", "It was replayed before.")
-    assert watermarks(cluster, "orders") == (0, 1)
+    """All of a request report the size of one; sent one by one, they tell."""
+    plan = live.make(live.store(*(original(at) for at in range(5))))
+    embedded.push_produce_errors([KafkaError.MSG_SIZE_TOO_LARGE] * (1 + guilty))
+    run(live, plan)
+    assert live.states(plan) == ["failed"] * guilty + ["done"] * (5 - guilty)
+    assert len(on_topic(embedded)) == 5 - guilty
 
 
-def test_what_surely_failed_may_be_tried_again(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+def test_what_failed_may_be_planned_and_sent_again(live: Board, embedded: EmbeddedCluster) -> None:
+    ids = live.store(original(0))
+    plan = live.make(ids)
+    live.change("UPDATE replays SET target_partition = 99")
+    run(live, plan)
+    run(live, live.make(ids))
+    assert len(on_topic(embedded)) == 1
+    assert rows(live.reader, "SELECT state FROM replays ORDER BY plan") == ["failed", "done"]
+
+
+# -- interruptions ------------------------------------------------------------------------------
+
+
+def test_while_the_cluster_is_down_a_plan_waits_and_then_goes_on(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    ids = seed(envelope())
-    cluster.push_produce_errors([KafkaError.TOPIC_AUTHORIZATION_FAILED])
-    (first,) = make().replay(ids)
-    assert first.state == "failed"
-    assert first.reason is not None
-    assert first.reason.startswith("TOPIC_AUTHORIZATION_FAILED")
-    assert statuses(reader) == ["replay_failed"]
+    plan = live.make(live.store(*(original(at) for at in range(60))), rate_per_s=40)
+    with live.manager() as manager:
+        manager.run(plan)
+        wait_until(lambda: done(live, plan), 10, "nothing was sent")
+        embedded.broker_down(ALL_BROKERS)
+        wait_until(
+            lambda: "tries again" in (live.plan(plan).row.progress or ""), 15, "it does not wait"
+        )
+        assert done(live, plan) < 60
+        embedded.broker_up(ALL_BROKERS)
+        live.wait_for(plan, "done", timeout_s=30)
+    assert_each_once(live, embedded, plan, 60)
 
-    assert states(make().replay(ids)) == ["done"]
-    assert rows(reader, "SELECT state FROM replays ORDER BY id") == ["failed", "done"]
 
-
-def test_what_may_have_arrived_is_unknown_and_is_not_sent_again_blindly(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+def test_a_plan_can_be_paused_while_the_cluster_is_down(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    ids = seed(envelope("first"), envelope())
-    assert states(make().replay(ids[:1])) == ["done"]
-    cluster.push_produce_errors([KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND] * 500)
-    (outcome,) = make().replay(ids[1:])
-    cluster.clear_produce_errors()
-
-    assert outcome.state == "unknown"
-    assert outcome.reason is not None
-    assert "NOT_ENOUGH_REPLICAS_AFTER_APPEND ×" in outcome.reason
-    assert statuses(reader) == ["replayed", "replay_unknown"]
-    (again,) = make().replay(ids[1:])
-    assert again.state == "refused"
-    assert again.reason == "An earlier replay of it may have arrived: read its topic back first."
+    plan = live.make(live.store(original(0)))
+    embedded.broker_down(ALL_BROKERS)
+    with live.manager() as manager:
+        manager.run(plan)
+        wait_until(
+            lambda: "tries again" in (live.plan(plan).row.progress or ""), 15, "it does not wait"
+        )
+        manager.pause(plan)
+        live.wait_for(plan, "paused")
+        assert live.plan(plan).row.reason, "it does not say what it waited for"
 
 
-def test_what_never_left_is_failed_and_may_be_tried_again(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+def test_what_an_agents_end_left_the_next_one_goes_on_with(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    """A press during an outage must not strand the record: nothing was sent."""
-    ids = seed(envelope())
-    cluster.broker_down(ALL_BROKERS)
-    (outcome,) = make().replay(ids)
-    cluster.broker_up(ALL_BROKERS)
-    assert outcome.state == "failed"
-    assert statuses(reader) == ["replay_failed"]
-    assert states(make().replay(ids)) == ["done"]
+    plan = live.make(live.store(*(original(at) for at in range(60))), rate_per_s=40)
+    with live.manager() as manager:
+        manager.run(plan)
+        wait_until(lambda: done(live, plan), 10, "nothing was sent")
+    assert live.state(plan) == "running"
+    assert 0 < done(live, plan) < 60
+    with live.manager():
+        live.wait_for(plan, "done")
+    assert_each_once(live, embedded, plan, 60)
 
 
-def test_what_was_refused_on_every_attempt_is_failed_and_may_be_tried_again(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, reader: Reader
+@pytest.mark.parametrize("state", ["intent", "unknown"])
+def test_a_record_that_lies_on_the_target_is_done_and_one_that_does_not_is_sent(
+    live: Board, embedded: EmbeddedCluster, state: str
 ) -> None:
-    """It timed out, yet each attempt was refused before anything was stored."""
-    ids = seed(envelope("first"), envelope())
-    assert states(make().replay(ids[:1])) == ["done"]
-    cluster.push_produce_errors([KafkaError.NOT_ENOUGH_REPLICAS] * 500)
-    (outcome,) = make().replay(ids[1:])
-    cluster.clear_produce_errors()
-    assert outcome.state == "failed"
-    assert outcome.reason is not None
-    assert "NOT_ENOUGH_REPLICAS ×" in outcome.reason
-    assert states(make().replay(ids[1:])) == ["done"]
+    """The agent died between sending and writing down what came of it."""
+    plan = live.make(live.store(*(original(at) for at in range(3))))
+    uuid = live.plan(plan).row.uuid
+    producer = Producer(embedded.client_defaults)
+    producer.produce(TOPIC, b"a stranger's", partition=1)
+    told: list[tuple[str, str | bytes | None]] = [
+        (REPLAY_HEADER, f"{uuid}-1".encode()),
+        (TIMES_HEADER, b"1"),
+    ]
+    producer.produce(TOPIC, b"value 1", b"key-1", 1, headers=told)
+    assert producer.flush(10) == 0
+    live.change("UPDATE replays SET state = ?, batch = 0 WHERE sequence < 2", state)
+    live.change("UPDATE replay_plans SET state = 'running', method = 'ledger'")
+    with live.manager():
+        live.wait_for(plan, "done")
+    assert live.states(plan) == ["done"] * 3
+    assert (live.records(plan)[1].partition, live.records(plan)[1].offset) == (1, 1)
+    ours = [message for message in on_topic(embedded) if headers_of(message)]
+    assert replay_ids(ours) == [f"{uuid}-{at}" for at in range(3)]
 
 
-def test_an_intent_left_by_a_crash_becomes_unknown_and_nothing_is_sent(
-    cluster: EmbeddedCluster,
-    writer: Writer,
-    make: Callable[..., ReplayRunner],
-    seed: Seed,
-    monkeypatch: pytest.MonkeyPatch,
+def test_nothing_is_sent_before_what_is_open_was_learnt(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    ids = seed(envelope())
-    runner = make()
-
-    class Crash(BaseException):
-        """The process ends here."""
-
-    def crash(*_: Any) -> Any:
-        raise Crash
-
-    monkeypatch.setattr(runner, "_send", crash)
-    with pytest.raises(Crash):
-        runner.replay(ids)
-    (meanwhile,) = make().replay(ids)
-    assert meanwhile.reason == "A replay of it is under way."
-
-    assert writer.call(partial(replays.settle_interrupted, reason="the agent died")) == 1
-    (after,) = make().replay(ids)
-    assert after.state == "refused"
-    assert after.reason is not None
-    assert "may have arrived" in after.reason
-    assert watermarks(cluster, "orders") == (0, 0)
+    plan = live.make(live.store(original(0), original(1)))
+    live.change("UPDATE replays SET state = 'intent', batch = 0 WHERE sequence = 0")
+    live.change("UPDATE replay_plans SET state = 'running', method = 'ledger'")
+    embedded.broker_down(ALL_BROKERS)
+    with live.manager():
+        wait_until(
+            lambda: "tries again" in (live.plan(plan).row.progress or ""), 15, "it does not wait"
+        )
+        assert live.states(plan) == ["intent", "planned"]
+        embedded.broker_up(ALL_BROKERS)
+        live.wait_for(plan, "done", timeout_s=30)
+    assert_each_once(live, embedded, plan, 2)
 
 
-def test_one_record_that_cannot_be_sent_leaves_no_intent_behind_and_harms_no_other(
-    cluster: EmbeddedCluster,
-    writer: Writer,
-    make: Callable[..., ReplayRunner],
-    seed: Seed,
-    reader: Reader,
+# -- two at once --------------------------------------------------------------------------------
+
+
+def test_two_agents_that_run_plans_of_the_same_letters_send_each_once(
+    live: Board, embedded: EmbeddedCluster
 ) -> None:
-    good, no_topic, broken, odd, late = seed(
-        envelope("a"), b"no envelope", envelope("b"), envelope("c"), envelope("d")
+    ids = live.store(*(original(at) for at in range(400)))
+    plans = [live.make(ids) for _ in range(3)]
+    begin = threading.Barrier(len(plans))
+
+    def press(plan: int, manager: ReplayManager) -> None:
+        begin.wait()
+        manager.run(plan)
+
+    with live.manager() as one, live.manager() as two:
+        threads = [
+            threading.Thread(target=press, args=(plan, manager))
+            for plan, manager in zip(plans, (one, two, one), strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for plan in plans:
+            live.wait_for(plan, "done", timeout_s=30)
+    sent = [record for plan in plans for record in live.records(plan) if record.state == "done"]
+    assert sorted(record.dead_letter for record in sent) == ids
+    assert replay_ids(on_topic(embedded)) == sorted(record.replay_id for record in sent)
+    refused = [record for plan in plans for record in live.records(plan) if record.state != "done"]
+    assert all("sends or sent it" in (record.reason or "") for record in refused)
+
+
+def test_clicks_on_one_letter_at_once_send_it_once(live: Board, embedded: EmbeddedCluster) -> None:
+    ids = live.store(original(0))
+    with live.manager() as manager:
+        runs = [
+            manager.replay_now(Selection(dead_letters=tuple(ids)), PlanOptions(), f"user {n}")
+            for n in range(5)
+        ]
+        assert [run.result(20) for _, run in runs] == ["done"] * 5
+    states = sorted(state for plan, _ in runs for state in live.states(plan))
+    assert states == ["done"] + ["refused"] * 4
+    assert len(on_topic(embedded)) == 1
+
+
+# -- what a person, or the plan itself, may do --------------------------------------------------
+
+
+def test_paused_resumed_and_cancelled_it_sends_what_it_says_it_sent(
+    live: Board, embedded: EmbeddedCluster
+) -> None:
+    plan = live.make(live.store(*(original(at) for at in range(200))), rate_per_s=100)
+    with live.manager() as manager:
+        manager.run(plan)
+        wait_until(lambda: done(live, plan), 10, "nothing was sent")
+        manager.pause(plan)
+        live.wait_for(plan, "paused")
+        paused_at = done(live, plan)
+        assert len(on_topic(embedded)) == paused_at < 200
+        assert set(live.states(plan)) == {"done", "planned"}
+        manager.run(plan)
+        wait_until(lambda: done(live, plan) > paused_at, 10, "it does not go on")
+        manager.cancel(plan)
+        live.wait_for(plan, "cancelled")
+    sent = done(live, plan)
+    assert live.states(plan) == ["done"] * sent + ["cancelled"] * (200 - sent)
+    assert len(on_topic(embedded)) == sent
+    assert live.statuses() == ["replayed"] * sent + ["new"] * (200 - sent)
+
+
+def test_a_plan_stops_by_itself_when_records_come_back_and_goes_on_when_told(
+    live: Board, embedded: EmbeddedCluster
+) -> None:
+    plan = live.make(
+        live.store(*(original(at) for at in range(20))), ramp=[5], ramp_wait_s=600, stop_share=0.2
     )
-    decoded = decode_with(writer)
-
-    def original(of: LetterToReplay) -> Original:
-        if of.id == broken:
-            raise RuntimeError("a bug in a decoder")
-        if of.id == odd:
-            return Original("orders", None, b"x", (("\ud800", b""),))
-        return decoded(of)
-
-    outcomes = make(original).replay([good, no_topic, broken, odd, 999, late])
-
-    assert states(outcomes) == ["done", "refused", "refused", "failed", "refused", "done"]
-    assert outcomes[1].reason == "It does not tell which topic it came from."
-    assert "a bug in a decoder" in (outcomes[2].reason or "")
-    assert outcomes[4].reason == "There is no dead letter 999."
-    assert statuses(reader) == ["replayed", "new", "new", "replay_failed", "replayed"]
-    assert rows(reader, "SELECT count(*) FROM replays WHERE state = 'intent'") == [0]
-    assert watermarks(cluster, "orders") == (0, 2)
-
-
-@pytest.mark.parametrize("name", ["\ud800", "half\0cut"])
-def test_a_header_name_that_would_crash_or_change_the_record_is_refused(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed, name: str
-) -> None:
-    """confluent-kafka 2.16 dies of a name with half a surrogate pair, and cuts one at a NUL."""
-    body = json.dumps(
-        {
-            "original_topic": "orders",
-            "original_value": "v",
-            "error": "e",
-            "original_headers": {name: "x"},
-        }
-    )
-    (outcome,) = make().replay(seed(body.encode()))
-    assert outcome.state == "failed"
-    assert outcome.reason
-    assert watermarks(cluster, "orders") == (0, 0)
-
-
-def test_a_missing_topic_fails_with_its_name(
-    cluster: EmbeddedCluster, make: Callable[..., ReplayRunner], seed: Seed
-) -> None:
-    cluster.set_topic_error("gone", KafkaError.UNKNOWN_TOPIC_OR_PART)
-    runner = make()
-    runner._config["topic.metadata.propagation.max.ms"] = 200
-    (outcome,) = runner.replay(seed(envelope(topic="gone")))
-    assert outcome.state == "failed"
-    assert outcome.reason is not None
-    assert "UNKNOWN_TOPIC" in outcome.reason
-
-
-def test_a_producer_that_cannot_be_made_fails_all_and_sends_nothing(
-    writer: Writer, seed: Seed, reader: Reader
-) -> None:
-    ids = seed(envelope(), envelope())
-    runner = ReplayRunner(
-        {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "nonsense"},
-        writer,
-        decode_with(writer),
-        REPLAY_HEADER,
-    )
-    outcomes = runner.replay(ids)
-    assert states(outcomes) == ["failed", "failed"]
-    assert "no producer could be made" in (outcomes[0].reason or "")
-    assert statuses(reader) == ["replay_failed"] * 2
+    with live.manager() as manager:
+        manager.run(plan)
+        wait_until(lambda: done(live, plan) == 5, 10, "the first step was not sent")
+        back = live.come_back(plan, 3)
+        live.wait_for(plan, "stopped")
+        assert (live.plan(plan).row.reason or "").startswith("1 of 5 records came back")
+        assert len(on_topic(embedded)) == 5
+        assert live.plan(plan).counts.came_back == 1
+        manager.run(plan)
+        live.wait_for(plan, "done")
+    assert_each_once(live, embedded, plan, 20)
+    again = live.make(back)
+    run(live, again)
+    assert times(on_topic(embedded)[-1]) == 2
