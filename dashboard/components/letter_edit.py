@@ -58,12 +58,14 @@ def _pending(letter: int, edit: Edit, original: Record, now: Record) -> None:
         icon=":material/edit_note:",
     )
     _difference(original, now)
-    if st.button(
+    pressed = st.button(
         "Withdraw the edit",
         icon=":material/undo:",
         help="The next replay sends the original again.",
         key=f"letter-{letter}-withdraw",
-    ) and context.act(Command.LETTER_EDIT_WITHDRAW, {"dead_letter": letter}):
+    )
+    asked = {"dead_letter": letter}
+    if pressed and context.act(Command.LETTER_EDIT_WITHDRAW, asked) is not None:
         st.rerun()
 
 

@@ -72,12 +72,13 @@ def _links(entries: Sequence[HistoryEntry], key: str) -> int | None:
     opened = None
     with st.container(horizontal=True, gap="small"):
         for plan in plans[:MOST_LINKS]:
-            st.page_link(
-                REPLAYS_PAGE,
-                label=f"Plan {plan}",
+            if st.button(
+                f"Plan {plan}",
                 icon=":material/replay:",
-                query_params={"plan": str(plan)},
-            )
+                type="tertiary",
+                key=f"{key}-plan-{plan}",
+            ):
+                st.switch_page(REPLAYS_PAGE, query_params={"plan": str(plan)})
         for letter in letters[:MOST_LINKS]:
             if st.button(
                 f"Letter {letter}",

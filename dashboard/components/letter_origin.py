@@ -71,11 +71,14 @@ def draw(letter: Letter, decoded: Decoded) -> None:
             height="content",
         )
     st.caption("The record as it lay on the dead-letter topic")
-    show_payload(
-        letter.value,
-        name=f"{letter.topic}-{letter.partition}-{letter.offset}.bin",
-        key=f"letter-{letter.id}-raw",
-    )
+    if decoded.is_pointer:
+        st.text("Its key and value are null: they were not copied.")
+    else:
+        show_payload(
+            letter.value,
+            name=f"{letter.topic}-{letter.partition}-{letter.offset}.bin",
+            key=f"letter-{letter.id}-raw",
+        )
 
 
 def moment_ms(at_ms: int | None) -> str:
