@@ -16,6 +16,7 @@ PAGES = {
     "": "Overview",
     "latency": "Latency",
     "dead_letters": "Dead letters",
+    "replays": "Replays",
     "profiles": "Profiles",
     "cluster": "Cluster",
 }

@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "dead-letters"
 
 def samples() -> list[RawRecord]:
     """Every record of the fixtures, each at an offset of its own."""
-    found = []
+    found: list[RawRecord] = []
     for path in sorted(FOLDER.glob("*.jsonl")):
         for line in path.read_text().splitlines():
             told = json.loads(line)

@@ -101,7 +101,7 @@ def made(
 def _sent(db: Database, plan: int, letters: Sequence[int], outcomes: Mapping[int, str]) -> None:
     replay_plans.set_state(db, plan, "running")
     replays.begin(db, plan)
-    settled = []
+    settled: list[Settled] = []
     for sequence, letter in enumerate(letters):
         if letter not in outcomes:
             continue

@@ -236,7 +236,7 @@ def test_a_record_is_edited_with_its_difference_shown_saved_and_withdrawn(letter
         app.button(key="letter-1-edit").click().run()
         assert not app.exception
         value = app.text_area(key="letter-1-value-text")
-        assert value.value.startswith('{"task_id": 0')
+        assert str(value.value).startswith('{"task_id": 0')
         value.set_value('{"task_id": 99}').run()
         assert any('+    "task_id": 99' in code.value for code in app.code)
         app.button(key="letter-1-save").click().run()
@@ -261,7 +261,7 @@ def test_two_people_do_not_edit_the_same_record(letters: Path) -> None:
         mine.run()
         assert "no longer yours to edit" in "".join(warning.value for warning in mine.warning)
         assert mine.button(key="letter-1-save").disabled
-        assert mine.text_area(key="letter-1-value-text").value.startswith('{"task_id": 0')
+        assert str(mine.text_area(key="letter-1-value-text").value).startswith('{"task_id": 0')
 
 
 def test_bytes_are_written_anew_when_their_form_is_changed(letters: Path) -> None:

@@ -54,7 +54,11 @@ def test_headers_keep_their_order_names_and_bytes(
 
 
 def test_a_row_that_was_added_and_left_empty_is_no_header() -> None:
-    columns = {"name": ["a", None], "as": ["text", None], "value": [None, None]}
+    columns: dict[str, list[str | None]] = {
+        "name": ["a", None],
+        "as": ["text", None],
+        "value": [None, None],
+    }
     assert edit_draft.headers_of(columns) == (("a", b""),)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
@@ -114,7 +115,7 @@ def test_owner_and_note_are_saved_and_shown_as_data(letters: Path, open_page: Op
 
     def keep(db: Database, command: CommandRow) -> dict[str, Any]:
         write = causes.set_owner if command.kind == "cause.owner" else causes.set_note
-        word = command.arguments.get("owner", command.arguments.get("note"))
+        word = command.arguments.get("owner") or command.arguments["note"]
         with db.atomic():
             write(db, command.arguments["cause"], word, command=command.id)
         return {}
@@ -193,7 +194,7 @@ def test_the_answer_counts_what_is_new_regressed_and_came_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(letter_queue.st, "info", lambda text, **_: said.append(text))
+    monkeypatch.setattr(st, "info", lambda text, **_: said.append(text))
     groups = [
         LetterGroup(1, "a", "_MSG_TIMED_OUT: x", "producer", count=90, last_seen_us=1),
         LetterGroup(2, "b", "new", "consumer", count=5, last_seen_us=2, is_new=True, came_back=3),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.components import plan_dialog
@@ -33,7 +34,7 @@ def made(database: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[An
     seed.fill(database, seconds=10)
     gone: list[Any] = []
     monkeypatch.setattr(
-        plan_dialog.st, "switch_page", lambda page, query_params: gone.append((page, query_params))
+        st, "switch_page", lambda page, query_params: gone.append((page, query_params))
     )
     return database, gone
 
@@ -125,7 +126,11 @@ def test_an_agent_that_refuses_leaves_the_dialog_open(made: tuple[Path, list[Any
 
 
 def test_rules_without_a_target_say_nothing() -> None:
-    rows = [{"topic": "orders", "to": "orders-retry"}, {"topic": "x", "to": " "}, {"topic": None}]
+    rows: list[dict[str, Any]] = [
+        {"topic": "orders", "to": "orders-retry"},
+        {"topic": "x", "to": " "},
+        {"topic": None},
+    ]
     assert plan_dialog.rules_of(rows) == [{"topic": "orders", "to": "orders-retry"}]
 
 
