@@ -65,13 +65,13 @@ def table(groups: Sequence[LetterGroup], chosen: int | None) -> None:
                 "looked at it. regressed: it was resolved, and came back. back: so many of its "
                 "letters are replays come back.",
             ),
-            "cause": st.column_config.TextColumn("Cause", width=260),
+            "cause": st.column_config.TextColumn("Cause", width=246),
             "letters": st.column_config.NumberColumn("Letters", width=65, format="localized"),
             "trend": st.column_config.BarChartColumn(
                 "Last 24 h", width=80, y_min=0, help="Letters by hour, the current hour last."
             ),
             "last": st.column_config.DatetimeColumn(
-                "Last", width=92, format="distance", help="Hover for the time."
+                "Last", width=106, format="distance", help="Hover for the time."
             ),
             "topics": st.column_config.TextColumn("Meant for", width=115),
             "whose": st.column_config.TextColumn(
@@ -214,6 +214,7 @@ def _actions(group: LetterGroup, pin_id: int) -> None:
                     open_ones,
                     f"{count(open_ones)} open dead letters of the cause {group.title}",
                     tuple(topic for topic in group.topics if topic is not None),
+                    f"Cause: {group.title}",
                 )
             )
         why = letter_actions.why("cause-why")

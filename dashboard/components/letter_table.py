@@ -58,10 +58,10 @@ def table(rows: tuple[LetterRow, ...]) -> list[LetterRow]:
                 "", width=72, type="tertiary", on_click=open_clicked, key=_OPEN_CLICK
             ),
             "when": st.column_config.DatetimeColumn(
-                "Stored", width=92, format="distance", help="Hover for the time."
+                "Stored", width=106, format="distance", help="Hover for the time."
             ),
             "cause": st.column_config.TextColumn("Error", width=150),
-            "meaning": st.column_config.TextColumn("Meaning", width=190),
+            "meaning": st.column_config.TextColumn("Meaning", width=176),
             "topic": st.column_config.TextColumn("Meant for", width=110),
             "key": st.column_config.TextColumn("Key", width=103),
             "whose": st.column_config.TextColumn(

@@ -226,7 +226,7 @@ def _again(plan: Plan) -> None:
         return [row.dead_letter for row in rows]
 
     letters = context.read(not_sent)
-    title = f"Again: {plan.row.title}"[:200]
+    title = f"Again: {plan.row.title}"[: plan_dialog.LONGEST_TITLE]
     made = plan_dialog.make({"dead_letters": letters}, plan.row.options, title)
     if made is not None:
         st.query_params[plan_list.PARAMETER] = str(made)

@@ -21,6 +21,8 @@ _ASKED: Final = "plan-dialog"
 RAMPED_FROM: Final = 10
 """Records above which a ramp is offered: fewer are a first step by themselves."""
 
+LONGEST_TITLE: Final = 200
+
 ORIGINAL, ONE, RULES = "the topic each came from", "one topic", "by rules"
 
 
@@ -35,6 +37,8 @@ class Selected:
     """What they are, for people; plain text."""
     topics: tuple[str, ...] = ()
     """Topics they were meant for, as far as known."""
+    title: str | None = None
+    """Of the plan, unless a person writes one; None: the agent makes one of the selection."""
 
 
 def ask_for(selected: Selected) -> None:
@@ -72,7 +76,10 @@ def form(selected: Selected) -> None:
     with st.expander("More", icon=":material/tune:", key="plan-more"):
         _more(options)
     title = st.text_input(
-        "Title", key="plan-title", max_chars=200, placeholder="One is made of the selection."
+        "Title",
+        key="plan-title",
+        max_chars=LONGEST_TITLE,
+        placeholder=selected.title or "One is made of the selection.",
     )
     for complaint in complaints:
         st.error(complaint, icon=":material/error:")
@@ -128,7 +135,8 @@ def _make(selected: Selected, options: Mapping[str, Any], title: str | None) -> 
     except OptionsInvalid as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return
-    plan = make(selected.selection, options, (title or "").strip() or None)
+    own = (title or "").strip() or (selected.title or "")[:LONGEST_TITLE]
+    plan = make(selected.selection, options, own or None)
     if plan is not None:
         _close()
         st.switch_page(REPLAYS_PAGE, query_params={"plan": str(plan)})
