@@ -12,10 +12,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original
+from producer_agent.replay.original import Original, marked
 from producer_agent.replay.sender import Outgoing
 from producer_agent.store import letter_edits, replay_letters, replays
-from producer_agent.store.headers import Headers
 from producer_agent.store.reader import Reader
 from producer_agent.store.replay_letters import LetterToReplay
 from producer_agent.store.replay_plans import PlanRow
@@ -25,8 +24,6 @@ from producer_agent.store.writer import Writer
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 16_000_000
-
-_OURS = (REPLAY_HEADER, TIMES_HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,6 @@ class Batches:
         self._writer = writer
         self._reader = reader
         self._original_of = original_of
-        self._prefix = f"{replays.replay_id(plan.uuid, 0)[:-1]}".encode()
         self._asked: deque[tuple[int, Future[tuple[int, int] | None]]] = deque()
         self._next = 0
         self.tell = True
@@ -137,22 +133,16 @@ class Batches:
         if record.edit is not None:
             edit = self._reader(partial(letter_edits.get, edit=record.edit))
             assert edit is not None, "edits are never deleted"
-            key, value, headers = edit.key, edit.value, edit.headers
+            key, value = edit.key, edit.value
         elif not record.own_bytes:
             (letter,) = self._reader(partial(replay_letters.letters, ids=[record.dead_letter]))
             original = self._original_of(letter)
             key, value = original.key, original.value
-            headers = original.headers if headers is None else headers
-        return Outgoing(
-            record.topic, record.partition, key, value, self._marked(headers or (), record)
-        )
-
-    def _marked(self, headers: Headers, record: RecordToSend) -> Headers:
-        """The headers with the replay's own in place of any earlier ones: they do not grow."""
-        kept = [pair for pair in headers if pair[0] not in _OURS]
-        kept.append((REPLAY_HEADER, b"%s%d" % (self._prefix, record.sequence)))
-        kept.append((TIMES_HEADER, b"%d" % (record.times_back + 1)))
-        return kept
+            if headers is None:  # planned before plans kept them
+                headers = marked(
+                    original.headers, self._plan.uuid, record.sequence, letter.times_back
+                )
+        return Outgoing(record.topic, record.partition, key, value, headers or ())
 
     def _settle(self, outcomes: list[Settled]) -> None:
         self._writer.submit(

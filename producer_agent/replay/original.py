@@ -13,6 +13,8 @@ TIMES_HEADER = "ackboard-replay-times"
 """Header with how often the record was replayed, this time included, in decimal digits: told to
 boards that do not have this one's ledger."""
 
+REPLAY_HEADERS = (REPLAY_HEADER, TIMES_HEADER)
+
 
 class Refused(Exception):
     """A dead letter cannot be replayed; the text says why."""
@@ -38,3 +40,17 @@ class Original:
     """The header that tells this event from every other, where its producer wrote one."""
     sent_ms: int | None = None
     """When it was sent, UTC milliseconds: its first copy on the topic is not older."""
+
+
+def marked(headers: Headers, plan_uuid: str, sequence: int, times_back: int) -> Headers:
+    """The headers with the replay's own in place of any earlier ones, so that they do not grow.
+
+    Args:
+        headers: Of the record that is sent.
+        plan_uuid, sequence: Of its ledger row.
+        times_back: How often it came back so far.
+    """
+    kept = [pair for pair in headers if pair[0] not in REPLAY_HEADERS]
+    kept.append((REPLAY_HEADER, f"{plan_uuid}-{sequence}".encode()))
+    kept.append((TIMES_HEADER, b"%d" % (times_back + 1)))
+    return kept

@@ -67,7 +67,7 @@ class Planner:
         row = self._reader(partial(replay_plans.get, plan=plan))
         assert row is not None, "the plan was created"
         self._writer.call(partial(replays.clear_plan, plan=plan))
-        work = RecordPlanning(self._cluster, self._cluster_row, options)
+        work = RecordPlanning(self._cluster, self._cluster_row, row.uuid, options)
         ordered = self._reader(
             partial(replay_letters.in_sending_order, ids=list(dict.fromkeys(ids)))
         )

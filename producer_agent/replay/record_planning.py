@@ -10,7 +10,7 @@ from producer_agent.replay.doubt import Doubt
 from producer_agent.replay.findings import Findings, TargetFindings
 from producer_agent.replay.header_names import require_header_name
 from producer_agent.replay.options import PlanOptions
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original, Refused
+from producer_agent.replay.original import REPLAY_HEADERS, Original, Refused, marked
 from producer_agent.replay.partitioners import PARTITIONERS
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.store import letter_edits
@@ -28,7 +28,10 @@ MOST_HEADER_NAMES = 50
 class RecordPlanning:
     """One plan in the making: what is carried from chunk to chunk."""
 
-    def __init__(self, cluster: TargetCluster, cluster_row: int, options: PlanOptions) -> None:
+    def __init__(
+        self, cluster: TargetCluster, cluster_row: int, plan_uuid: str, options: PlanOptions
+    ) -> None:
+        self._plan_uuid = plan_uuid
         self._cluster = cluster
         self._cluster_row = cluster_row
         self._options = options
@@ -98,20 +101,9 @@ class RecordPlanning:
                 require_header_name(name)
         except ValueError as error:
             return row("refused", str(error), topic=topic)
-        size = _size(key, value, headers)
-        limit = target.max_message_bytes
-        if limit is not None and size > limit:
-            if (
-                len(zlib.compress((key or b"") + (value or b""), 1)) + size - _payload(key, value)
-                > limit
-            ):
-                return row(
-                    "refused",
-                    f"it takes {size:,} bytes and {topic} takes {limit:,} "
-                    f"(max.message.bytes): raise that, or edit the record",
-                    topic=topic,
-                )
-            self.findings.compression = "gzip"
+        refusal = self._too_large(key, value, headers, topic, target)
+        if refusal is not None:
+            return row("refused", refusal, topic=topic)
         partition = self._partition(letter, original, key, target, topic == original.topic)
         target.records += 1
         if partition is not None:
@@ -129,7 +121,7 @@ class RecordPlanning:
             "planned",
             topic=topic,
             partition=partition,
-            headers=headers,
+            headers=marked(headers, self._plan_uuid, sequence, letter.times_back),
             own_bytes=original.own_bytes and edit is None,
         )
 
@@ -161,13 +153,32 @@ class RecordPlanning:
                 return f"dead letter {first} of this plan is the same record, dead-lettered twice"
         return None
 
+    def _too_large(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        topic: str,
+        target: TargetFindings,
+    ) -> str | None:
+        """Why a record does not fit its topic, or None; notes where it fits compressed only."""
+        limit, size = target.max_message_bytes, _size(key, value, headers)
+        if limit is None or size <= limit:
+            return None
+        payload = (key or b"") + (value or b"")
+        if size - len(payload) + len(zlib.compress(payload, 1)) > limit:
+            return (
+                f"it takes {size:,} bytes and {topic} takes {limit:,} (max.message.bytes): raise "
+                f"that, or edit the record"
+            )
+        self.findings.compression = "gzip"
+        return None
+
     def _headers(self, letter: LetterToReplay, original: Original) -> Headers:
         if not self._options.keep_failure_headers:
             return original.headers
         return [
-            (name, as_bytes(value))
-            for name, value in letter.headers
-            if name not in (REPLAY_HEADER, TIMES_HEADER)
+            (name, as_bytes(value)) for name, value in letter.headers if name not in REPLAY_HEADERS
         ]
 
     def _learn_targets(self, originals: Sequence[Original]) -> None:
@@ -256,11 +267,7 @@ def _size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
         for name, value in headers
     )
     # The replay's own two headers come on top.
-    return _payload(key, value) + in_headers + OVERHEAD_BYTES + 100
-
-
-def _payload(key: bytes | None, value: bytes | None) -> int:
-    return len(key or b"") + len(value or b"")
+    return len(key or b"") + len(value or b"") + in_headers + OVERHEAD_BYTES + 100
 
 
 def _already(state: str, plan: int | None) -> str:

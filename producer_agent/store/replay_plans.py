@@ -32,6 +32,10 @@ class PlanRow:
     reason: str | None
     progress: str | None
     rule: int | None
+    records: int
+    """Rows in the ledger."""
+    landed: int
+    """Of these, the ones that are done."""
     made_by: str
     made_us: int
     started_us: int | None
@@ -46,7 +50,7 @@ UNDER_WAY = ("planning", "running", "pausing", "cancelling")
 
 _COLUMNS = (
     "id, uuid, cluster, title, selection, options, findings, method, state, reason, progress, "
-    "rule, made_by, made_us, started_us, ended_us"
+    "rule, records, landed, made_by, made_us, started_us, ended_us"
 )
 
 

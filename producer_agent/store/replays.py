@@ -54,7 +54,7 @@ class RecordToSend(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers | None
-    times_back: int
+    """What it is sent with, the replay's own included; None: to be read from the original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,9 @@ class Settled:
     offset: int | None = None
 
 
-def replay_id(plan_uuid: str, sequence: int) -> str:
-    """What a record travels with."""
-    return f"{plan_uuid}-{sequence}"
-
-
 def plan_and_sequence(db: Database, told: str) -> tuple[int, int] | None:
-    """The ledger row of a replay id; None if it is not of this board."""
+    """The ledger row of a replay id, ``<uuid of the plan>-<sequence>``; None if it is not of this
+    board."""
     uuid, _, number = told.partition("-")
     sequence = int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
     row = db.execute("SELECT id FROM replay_plans WHERE uuid = ?", [uuid]).fetchone()
@@ -106,11 +102,13 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
             for record in records
         ],
     )
+    db.execute("UPDATE replay_plans SET records = records + ? WHERE id = ?", [len(records), plan])
 
 
 def clear_plan(db: Database, plan: int) -> None:
     """Drop the rows of a plan whose making was cut off, so that it can be made again."""
     db.execute("DELETE FROM replays WHERE plan = ?", [plan])
+    db.execute("UPDATE replay_plans SET records = 0, landed = 0 WHERE id = ?", [plan])
 
 
 def find_already(db: Database, plan: int, found: Sequence[tuple[int, int, int]]) -> None:
@@ -214,17 +212,15 @@ def to_send(db: Database, plan: int, first: int, last: int) -> list[RecordToSend
     records: list[RecordToSend] = []
     for row in db.execute(
         "SELECT r.sequence, r.dead_letter, r.edit, r.target_topic, r.target_partition, "
-        "r.own_bytes, b.key, b.value, r.headers, d.times_back "
-        "FROM replays r JOIN dead_letters d ON d.id = r.dead_letter "
+        "r.own_bytes, b.key, b.value, r.headers FROM replays r "
         "LEFT JOIN dead_letter_records b ON b.letter = r.dead_letter AND r.own_bytes "
         "WHERE r.plan = ? AND r.sequence BETWEEN ? AND ? AND r.state = 'intent' "
         "ORDER BY r.sequence",
         [plan, first, last],
     ):
-        values = list(row)
-        values[5] = values[5] == 1
-        values[8] = None if values[8] is None else headers_from_json(values[8])
-        records.append(RecordToSend(*values))
+        *told, own_bytes, key, value, headers = row
+        kept = None if headers is None else headers_from_json(headers)
+        records.append(RecordToSend(*told, own_bytes == 1, key, value, kept))
     return records
 
 
@@ -250,12 +246,13 @@ def settle(db: Database, plan: int, outcomes: Sequence[Settled], tell: bool = Tr
         "FROM json_each(?)",
         [json.dumps([(each.sequence, each.reason, each.partition, each.offset) for each in done])],
     )
-    db.execute(
+    landed = db.execute(
         "UPDATE replays SET state = 'done', settled_us = ?, (reason, partition, \"offset\") = "
         '(SELECT reason, partition, "offset" FROM landed l WHERE l.sequence = replays.sequence) '
-        "WHERE plan = ? AND sequence IN (SELECT sequence FROM landed)",
+        "WHERE plan = ? AND sequence IN (SELECT sequence FROM landed) AND state <> 'done'",
         [at_us, plan],
     )
+    db.execute("UPDATE replay_plans SET landed = landed + ? WHERE id = ?", [landed.rowcount, plan])
     many(
         "UPDATE replays SET state = ?1, reason = ?2, settled_us = CASE WHEN ?1 <> 'planned' "
         "THEN ?3 END, batch = CASE WHEN ?1 <> 'planned' THEN batch END "
@@ -352,10 +349,8 @@ def leave_open(db: Database, plan: int, reason: str) -> None:
 
 def sent_and_back(db: Database, plan: int) -> tuple[int, int]:
     """How many of the plan's records are on their target, and how many of them came back."""
-    sent = db.execute(
-        "SELECT count(*) FROM replays WHERE plan = ? AND state = 'done'", [plan]
-    ).fetchone()[0]
-    return int(sent), came_back(db, plan)
+    row = db.execute("SELECT landed FROM replay_plans WHERE id = ?", [plan]).fetchone()
+    return int(row[0]), came_back(db, plan)
 
 
 def came_back(db: Database, plan: int) -> int:

@@ -12,8 +12,11 @@ from producer_agent.store.queries.letter_filter import LetterFilter, where_claus
 from producer_agent.store.replay_plans import PlanRow
 from producer_agent.store.replay_rules import LastHour, Rule
 
-RATE_WINDOW_US = 10_000_000
-"""The rate of a plan is that of so long before its newest record."""
+RATE_RECORDS = 20_000
+"""The rate of a plan is that of so many records before its newest."""
+
+STATES = ("planned", "refused", "intent", "done", "already", "failed", "unknown", "cancelled")
+"""Every state of a ledger row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class PlanCounts:
     """The ledger of one plan, counted."""
 
     by_state: dict[str, int]
-    """``planned``, ``refused``, ``intent``, ``done``, ``already``, ``failed``, ``unknown``,
-    ``cancelled``; absent where there is none."""
+    """``planned`` (those under way among them), ``refused``, ``done``, ``already``, ``failed``,
+    ``unknown``, ``cancelled``; absent where there is none."""
     came_back: int
     """Records that were read from a dead-letter topic again."""
     rate_per_s: float | None
@@ -46,7 +49,7 @@ class PlanCounts:
     @property
     def left(self) -> int:
         """Records that are still to be sent or settled."""
-        return sum(self.by_state.get(state, 0) for state in ("planned", "intent", "unknown"))
+        return sum(self.by_state.get(state, 0) for state in ("planned", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,11 @@ def records(
     offset: int = 0,
 ) -> tuple[PlanRecord, ...]:
     """Records of a plan in the order of sending, some states only if told."""
-    clauses, values = ["r.plan = ?"], [plan_id, *(states or ())]
+    clauses, values = ["r.plan = ?"], [plan_id]
     if states is not None:
-        clauses.append(f"r.state IN ({', '.join('?' * len(states))})")
+        # Written out, so that SQLite can tell which partial index answers.
+        named = ", ".join(f"'{state}'" for state in STATES if state in states)
+        clauses.append(f"r.state IN ({named})")
     if came_back:
         clauses.append("r.came_back_us IS NOT NULL")
     rows = db.execute(
@@ -186,11 +191,15 @@ def matching_ids(db: Database, wanted: LetterFilter) -> list[int]:
 
 
 def _plan(db: Database, row: PlanRow) -> Plan:
-    by_state = dict(
+    by_state: dict[str, int] = dict(
         db.execute(
-            "SELECT state, count(*) FROM replays WHERE plan = ? GROUP BY state", [row.id]
+            "SELECT state, count(*) FROM replays WHERE plan = ? AND state IN "
+            "('refused', 'already', 'failed', 'unknown', 'cancelled') GROUP BY state",
+            [row.id],
         ).fetchall()
     )
+    left = row.records - row.landed - sum(by_state.values())
+    by_state |= {state: n for state, n in (("planned", left), ("done", row.landed)) if n > 0}
     back = db.execute(
         "SELECT count(*) FROM replays WHERE plan = ? AND came_back_us IS NOT NULL", [row.id]
     ).fetchone()[0]
@@ -201,19 +210,18 @@ def _plan(db: Database, row: PlanRow) -> Plan:
 
 
 def _rate(db: Database, row: PlanRow) -> float | None:
-    newest = db.execute(
-        "SELECT settled_us FROM replays WHERE plan = ? AND state = 'done' "
-        "ORDER BY sequence DESC LIMIT 1",
-        [row.id],
+    if row.started_us is None or not row.landed:
+        return None
+    # The records that landed last: they settle in the order of the plan, up to the next planned.
+    newest, oldest, landed = db.execute(
+        "SELECT max(settled_us), min(settled_us), count(*) FROM (SELECT settled_us FROM replays "
+        "WHERE plan = ?1 AND state = 'done' AND sequence < coalesce((SELECT min(sequence) FROM "
+        "replays WHERE plan = ?1 AND state = 'planned'), ?2) ORDER BY sequence DESC LIMIT ?3)",
+        [row.id, row.records, RATE_RECORDS],
     ).fetchone()
-    if newest is None or newest[0] is None or row.started_us is None:
+    if newest is None:
         return None
-    since_us = max(row.started_us, newest[0] - RATE_WINDOW_US)
-    if newest[0] <= since_us:
-        return None
-    # Batches settle together, so the whole run is as good a window while it is short.
-    landed = db.execute(
-        "SELECT count(*) FROM replays WHERE plan = ? AND state = 'done' AND settled_us > ?",
-        [row.id, since_us],
-    ).fetchone()[0]
-    return float(landed / ((newest[0] - since_us) / 1e6))
+    # Batches settle together: the time of the first of these is no part of what they took, but
+    # where all of a plan is among them, it began with the run.
+    since_us = row.started_us if landed == row.landed else oldest
+    return float(landed / ((newest - since_us) / 1e6)) if newest > since_us else None
