@@ -16,16 +16,19 @@ _OF_FIRST = {
 }
 """What the first hop tells: where the record comes from, so where a replay goes."""
 
-_OF_LAST = (
-    "consumer_group",
-    "connector",
-    "stage",
-    "error_class",
-    "error_wrapper_class",
-    "error_message",
-    "cause_message",
-    "stack",
-)
+_OF_LAST = {
+    name: name
+    for name in (
+        "consumer_group",
+        "connector",
+        "stage",
+        "error_class",
+        "error_wrapper_class",
+        "error_message",
+        "cause_message",
+        "stack",
+    )
+}
 """What the last hop tells: why it is here."""
 
 
@@ -76,13 +79,11 @@ def decoded(
     rest = rest or Reading()
     places = {"original_key": "key", "original_value": "value"}
     undecoded: dict[str, str] = {}
-    for reading, named in (
-        (first.reading, _OF_FIRST),
-        (last.reading, {name: name for name in _OF_LAST}),
-        (rest, {name: name for name in rest.fields}),
-    ):
+    for reading, named in ((first.reading, _OF_FIRST), (last.reading, _OF_LAST)):
         _put(places, reading.fields, named)
         _put(undecoded, reading.undecoded, named)
+    places |= rest.fields
+    undecoded |= rest.undecoded
     if len(hops) > 1:
         for number, each in enumerate(hops):
             named = {part.name: f"hops[{number}].{part.name}" for part in fields(Hop)}
@@ -116,4 +117,5 @@ def decoded(
 
 
 def _put(into: dict[str, str], read: Mapping[str, str], named: Mapping[str, str]) -> None:
-    into.update({new: read[old] for old, new in named.items() if old in read})
+    if read:
+        into.update({new: read[old] for old, new in named.items() if old in read})

@@ -7,8 +7,7 @@ convention writes is given as hex instead of being guessed at.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -32,19 +31,25 @@ class Found:
         return f"header {self.name} [{self.occurrence}]"
 
 
-Block = Sequence[Found]
-"""The headers that one hop wrote."""
+Block = Mapping[str, Found]
+"""The headers that one hop wrote, by name: the last of those that share one."""
 
 
 def found_in(headers: Headers, own: Callable[[str], bool]) -> list[Found]:
     """A convention's own headers, in the record's order."""
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
     found: list[Found] = []
     for name, value in headers:
         if own(name):
-            found.append(Found(name, seen[name], value))
-            seen[name] += 1
+            occurrence = seen.get(name, 0)
+            found.append(Found(name, occurrence, value))
+            seen[name] = occurrence + 1
     return found
+
+
+def by_name(found: Iterable[Found]) -> dict[str, Found]:
+    """Headers as one block."""
+    return {header.name: header for header in found}
 
 
 def without(headers: Headers, own: Callable[[str], bool]) -> Headers:
@@ -52,12 +57,7 @@ def without(headers: Headers, own: Callable[[str], bool]) -> Headers:
     return tuple((name, value) for name, value in headers if not own(name))
 
 
-def names_of(headers: Headers) -> set[str]:
-    """The names that occur."""
-    return {name for name, _ in headers}
-
-
-def blocks_of(found: Iterable[Found], word: Callable[[str], str] = str) -> list[list[Found]]:
+def blocks_of(found: Iterable[Found], word: Callable[[str], str] = str) -> list[dict[str, Found]]:
     """Split headers into hops: a new one begins where a name comes again.
 
     A hop may leave headers out, so the n-th of one name and the n-th of another need not belong
@@ -67,22 +67,24 @@ def blocks_of(found: Iterable[Found], word: Callable[[str], str] = str) -> list[
         found: The headers in the record's order.
         word: What of a name tells two headers apart.
     """
-    blocks: list[list[Found]] = []
+    blocks: list[dict[str, Found]] = []
     words: set[str] = set()
     for header in found:
         its = word(header.name)
         if not blocks or its in words:
-            blocks.append([])
+            blocks.append({})
             words = set()
         words.add(its)
-        blocks[-1].append(header)
+        blocks[-1][header.name] = header
     return blocks
 
 
-def pick(block: Iterable[Found], *names: str) -> Found | None:
-    """The last header in a block with the first of these names that occurs there."""
-    last = {header.name: header for header in block}
-    return next((last[name] for name in names if name in last), None)
+def pick(block: Block, *names: str) -> Found | None:
+    """The header of a block with the first of these names that occurs there."""
+    for name in names:
+        if name in block:
+            return block[name]
+    return None
 
 
 @dataclass(slots=True)
@@ -107,8 +109,11 @@ class Reading:
 
     def prose(self, name: str, found: Found | None) -> str | None:
         """Text for people. What is no UTF-8 in it is replaced, and its bytes are kept as hex."""
-        text = self.take(name, found, lambda value: value.decode("utf-8", "replace"))
-        if found is not None and found.value is not None and not _is_utf8(found.value):
+        if found is None or found.value is None:
+            return None
+        self.fields[name] = found.place
+        text = found.value.decode("utf-8", "replace")
+        if "\ufffd" in text and not _is_utf8(found.value):
             self.undecoded[name] = found.value.hex()
         return text
 

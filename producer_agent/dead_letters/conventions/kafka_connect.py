@@ -14,7 +14,6 @@ from producer_agent.dead_letters.conventions.headers import (
     blocks_of,
     decimal,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -24,11 +23,12 @@ from producer_agent.dead_letters.conventions.record import Decoded, Hop, RawReco
 NAME = "kafka-connect"
 
 _PREFIX = "__connect.errors."
+_ALWAYS = {f"{_PREFIX}connector.name", f"{_PREFIX}stage"}
 
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read Connect's context headers; None if there are none."""
-    if not {f"{_PREFIX}connector.name", f"{_PREFIX}stage"} <= names_of(record.headers):
+    if not record.names >= _ALWAYS:
         return None
     blocks = blocks_of(found_in(record.headers, _own))
     rest = Reading()

@@ -17,7 +17,6 @@ from producer_agent.dead_letters.conventions.headers import (
     blocks_of,
     decimal,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -42,7 +41,7 @@ _TO_STRING = re.compile(r"([\w.$]+): .*", re.DOTALL)
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the headers of Streams' exception handlers; None if there are none."""
-    if not names_of(record.headers) >= _ALWAYS:
+    if not record.names >= _ALWAYS:
         return None
     hops = [_hop(block) for block in blocks_of(found_in(record.headers, _own))]
     found = decoded(NAME, record, _own, hops)

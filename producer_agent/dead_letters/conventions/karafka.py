@@ -13,9 +13,9 @@ from dataclasses import replace
 from producer_agent.dead_letters.conventions.consumer_side import ReadHop, decoded
 from producer_agent.dead_letters.conventions.headers import (
     Reading,
+    by_name,
     decimal,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -27,6 +27,7 @@ NAME = "karafka"
 _ALWAYS = ("topic", "partition", "offset", "consumer_group", "attempts")
 _SINCE_2_5 = "source_"
 _BEFORE_2_5 = "original_"
+_SINCE_2_5_ALWAYS = {_SINCE_2_5 + word for word in _ALWAYS}
 _OWN = {
     _SINCE_2_5: {_SINCE_2_5 + word for word in (*_ALWAYS, "trace_id")},
     _BEFORE_2_5: {_BEFORE_2_5 + word for word in (*_ALWAYS, "key")},
@@ -35,17 +36,16 @@ _OWN = {
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read Karafka's headers; None if there are none, or not all."""
-    names = names_of(record.headers)
-    if {_SINCE_2_5 + word for word in _ALWAYS} <= names:
+    if record.names >= _SINCE_2_5_ALWAYS:
         return _read(record, _SINCE_2_5)
-    if _OWN[_BEFORE_2_5] <= names:
+    if _OWN[_BEFORE_2_5] <= record.names:
         return _with_key(record, _read(record, _BEFORE_2_5))
     return None
 
 
 def _read(record: RawRecord, prefix: str) -> Decoded:
     own = _OWN[prefix].__contains__
-    found = found_in(record.headers, own)
+    found = by_name(found_in(record.headers, own))
     reading, rest = Reading(), Reading()
     hop = Hop(
         topic=reading.take("topic", pick(found, f"{prefix}topic"), topic),
@@ -67,8 +67,7 @@ def _read(record: RawRecord, prefix: str) -> Decoded:
 
 
 def _with_key(record: RawRecord, found: Decoded) -> Decoded:
-    header = pick(found_in(record.headers, f"{_BEFORE_2_5}key".__eq__), f"{_BEFORE_2_5}key")
-    assert header is not None, "decode looked for it"
+    *_, header = found_in(record.headers, f"{_BEFORE_2_5}key".__eq__)  # decode looked for it
     # A null key was written as an empty one.
     return replace(
         found,

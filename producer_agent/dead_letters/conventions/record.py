@@ -20,6 +20,11 @@ class RawRecord:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Of the headers: by these a convention tells at once that a record is not its own."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset(dict(self.headers)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from producer_agent.dead_letters.conventions.headers import (
     blocks_of,
     decimal,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -27,6 +26,7 @@ from producer_agent.dead_letters.conventions.record import Decoded, Hop, RawReco
 NAME = "share-group"
 
 _PREFIX = "__dlq.errors."
+_ALWAYS = {f"{_PREFIX}topic", f"{_PREFIX}group"}
 
 _TOPIC_ID = re.compile(r"(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9_-]{21}[AQgw]")
 """A topic id as Kafka prints it (128 bits in base64 leave two of the last digit's six bits). The
@@ -36,7 +36,7 @@ create one."""
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the broker's headers; None if there are none."""
-    if not {f"{_PREFIX}topic", f"{_PREFIX}group"} <= names_of(record.headers):
+    if not record.names >= _ALWAYS:
         return None
     blocks = blocks_of(found_in(record.headers, _own))
     rest = Reading()

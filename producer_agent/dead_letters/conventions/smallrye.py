@@ -14,9 +14,9 @@ from producer_agent.dead_letters.conventions.headers import (
     Found,
     Reading,
     blocks_of,
+    by_name,
     decimal,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -39,35 +39,38 @@ _PER_HOP = (
 _PER_RECORD = ("count", "original-timestamp", "first-processing-timestamp")
 _HOP_NAMES = {prefix + word for prefix in (_DEAD, _RETRY) for word in _PER_HOP}
 _NAMES = _HOP_NAMES | {_RETRY + word for word in _PER_RECORD}
-_ALWAYS = ("topic", "partition", "offset", "reason")
+_ALWAYS = tuple(
+    {prefix + word for word in ("topic", "partition", "offset", "reason")}
+    for prefix in (_DEAD, _RETRY)
+)
 """Class names came in a later version."""
 
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read SmallRye's failure headers; None if there are none."""
-    names = names_of(record.headers)
-    if not any({prefix + word for word in _ALWAYS} <= names for prefix in (_DEAD, _RETRY)):
+    if not any(always <= record.names for always in _ALWAYS):
         return None
     found = found_in(record.headers, _own)
     per_hop = [header for header in found if header.name in _HOP_NAMES]
     blocks = blocks_of(per_hop, lambda name: name.removeprefix(_DEAD).removeprefix(_RETRY))
+    told = by_name(found)
     rest = Reading()
     details = {
         "first_processing_timestamp": rest.take(
             "details.first_processing_timestamp",
-            pick(found, f"{_RETRY}first-processing-timestamp"),
+            pick(told, f"{_RETRY}first-processing-timestamp"),
             text,
         ),
     }
     attempts_header = deliveries = None
-    if blocks[0][0].name.startswith(_RETRY):
-        count = pick(found, f"{_RETRY}count")
+    if _of_a_retry(blocks[0]):
+        count = pick(told, f"{_RETRY}count")
         attempts_header = rest.take("attempts_header", count, decimal)
         deliveries = rest.take("deliveries", count, _deliveries)
     *later, oldest = blocks
     timestamp = None
-    if oldest[0].name.startswith(_RETRY):
-        timestamp = pick(found, f"{_RETRY}original-timestamp")
+    if _of_a_retry(oldest):
+        timestamp = pick(told, f"{_RETRY}original-timestamp")
     hops = [_hop(oldest, timestamp), *(_hop(block, None) for block in reversed(later))]
     return decoded(
         NAME,
@@ -83,6 +86,10 @@ def decode(record: RawRecord) -> Decoded | None:
 
 def _own(name: str) -> bool:
     return name in _NAMES or name.startswith("deserialization-failure-")
+
+
+def _of_a_retry(block: Block) -> bool:
+    return next(iter(block)).startswith(_RETRY)
 
 
 def _pick(block: Block, word: str) -> Found | None:

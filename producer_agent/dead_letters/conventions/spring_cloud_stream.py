@@ -13,7 +13,6 @@ from producer_agent.dead_letters.conventions.headers import (
     Reading,
     blocks_of,
     found_in,
-    names_of,
 )
 from producer_agent.dead_letters.conventions.record import Decoded, RawRecord
 
@@ -31,8 +30,7 @@ _EXCEPTION = {_NAMES.exception + word for word in ("message", "fqcn", "stacktrac
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the binder's headers; None if there are none."""
-    names = names_of(record.headers)
-    if f"{_NAMES.original}topic" not in names or not names & _EXCEPTION:
+    if f"{_NAMES.original}topic" not in record.names or not record.names & _EXCEPTION:
         return None
     blocks = blocks_of(found_in(record.headers, _own))
     rest = Reading()

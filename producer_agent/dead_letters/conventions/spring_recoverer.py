@@ -16,7 +16,6 @@ from producer_agent.dead_letters.conventions.headers import (
     Reading,
     found_in,
     int32,
-    names_of,
     pick,
 )
 from producer_agent.dead_letters.conventions.record import Decoded, RawRecord
@@ -35,7 +34,7 @@ _NAMES = spring.Names(
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the recoverer's headers; None if there are none."""
-    names = {name for name in names_of(record.headers) if name.startswith(_PREFIX)}
+    names = {name for name in record.names if name.startswith(_PREFIX)}
     # The group alone is written for @RetryableTopic too. Which of the others are there can be
     # configured, so two of them will do.
     if len(names - {_GROUP}) < 2:
@@ -60,21 +59,18 @@ def _own(name: str) -> bool:
     return name.startswith(_PREFIX) or name == spring.DELIVERY_ATTEMPT or name in spring.LEFT_BEHIND
 
 
-def _blocks(found: Iterable[Found]) -> list[list[Found]]:
+def _blocks(found: Iterable[Found]) -> list[dict[str, Found]]:
     """Hops: the attempt and the exception come before where the record was."""
-    blocks: list[list[Found]] = []
+    blocks: list[dict[str, Found]] = []
     was_original = True
-    names: set[str] = set()
     for header in found:
         original = header.name.startswith(_NAMES.original)
-        if was_original and (not original or header.name in names or not blocks):
-            blocks.append([])
-            names = set()
-        names.add(header.name)
-        blocks[-1].append(header)
+        if was_original and (not original or not blocks or header.name in blocks[-1]):
+            blocks.append({})
+        blocks[-1][header.name] = header
         was_original = original
-    return [block for block in blocks if any(_tells(header) for header in block)]
+    return [block for block in blocks if any(_tells(name) for name in block)]
 
 
-def _tells(header: Found) -> bool:
-    return header.name.startswith(_PREFIX) and header.name != _GROUP
+def _tells(name: str) -> bool:
+    return name.startswith(_PREFIX) and name != _GROUP

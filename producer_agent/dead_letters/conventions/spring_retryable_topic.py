@@ -9,18 +9,20 @@ Source: spring-kafka ``retrytopic/DeadLetterPublishingRecovererFactory.java``,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from producer_agent.dead_letters.conventions import spring
 from producer_agent.dead_letters.conventions.consumer_side import ReadHop, decoded
 from producer_agent.dead_letters.conventions.headers import (
     Block,
+    Found,
     Reading,
     big_integer,
     blocks_of,
+    by_name,
     found_in,
     int32,
-    names_of,
     pick,
 )
 from producer_agent.dead_letters.conventions.record import Decoded, RawRecord
@@ -40,20 +42,22 @@ _PREFIXES = (_NAMES.original, _NAMES.exception, _NAMES.key_exception, _RETRY)
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the headers of a retry topic or its dead-letter topic; None if there are none."""
-    names = {name for name in names_of(record.headers) if name.startswith(_PREFIXES)}
-    if f"{_NAMES.original}topic" not in names or len(names) < 2:
+    if f"{_NAMES.original}topic" not in record.names:
+        return None
+    if sum(name.startswith(_PREFIXES) for name in record.names) < 2:
         return None
     found = found_in(record.headers, _own)
     first = _first_failure(found)
     rest = Reading()
-    attempts = pick(found, f"{_RETRY}attempts")
-    its = spring.hop([*first, *_last_exception(found)], _NAMES)
-    timestamp = pick(found, f"{_RETRY}original-timestamp")
+    told = by_name(found)
+    attempts = pick(told, f"{_RETRY}attempts")
+    its = spring.hop({**first, **_last_exception(found)}, _NAMES)
+    timestamp = pick(told, f"{_RETRY}original-timestamp")
     if "timestamp_ms" not in its.reading.fields:
-        told = its.reading.take("timestamp_ms", timestamp, big_integer)
-        its = ReadHop(replace(its.hop, timestamp_ms=told), its.reading)
+        read = its.reading.take("timestamp_ms", timestamp, big_integer)
+        its = ReadHop(replace(its.hop, timestamp_ms=read), its.reading)
     backoff = rest.take(
-        "details.backoff_timestamp_ms", pick(found, f"{_RETRY}backoff-timestamp"), big_integer
+        "details.backoff_timestamp_ms", pick(told, f"{_RETRY}backoff-timestamp"), big_integer
     )
     return decoded(
         NAME,
@@ -70,20 +74,20 @@ def decode(record: RawRecord) -> Decoded | None:
     )
 
 
-def _first_failure(found: Block) -> Block:
+def _first_failure(found: Iterable[Found]) -> Block:
     """Where the record came from: written once, or the first of several."""
-    return [
+    return by_name(
         header
         for header in found
         if header.occurrence == 0 and header.name.startswith((_NAMES.original, _GROUP))
-    ]
+    )
 
 
-def _last_exception(found: Block) -> Block:
+def _last_exception(found: Iterable[Found]) -> Block:
     """The exception's headers, which replace the earlier ones unless that is switched off."""
     of_exceptions = (_NAMES.exception, _NAMES.key_exception)
     blocks = blocks_of(header for header in found if header.name.startswith(of_exceptions))
-    return blocks[-1] if blocks else []
+    return blocks[-1] if blocks else {}
 
 
 def _own(name: str) -> bool:

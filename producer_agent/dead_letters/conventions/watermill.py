@@ -13,8 +13,8 @@ from dataclasses import replace
 from producer_agent.dead_letters.conventions.consumer_side import ReadHop, decoded
 from producer_agent.dead_letters.conventions.headers import (
     Reading,
+    by_name,
     found_in,
-    names_of,
     pick,
     text,
     topic,
@@ -24,14 +24,15 @@ from producer_agent.dead_letters.conventions.record import Decoded, Hop, RawReco
 NAME = "watermill"
 
 _OWN = {"topic_poisoned", "reason_poisoned", "handler_poisoned", "subscriber_poisoned"}
+_ALWAYS = {"topic_poisoned", "reason_poisoned"}
 _UUID = "_watermill_message_uuid"
 
 
 def decode(record: RawRecord) -> Decoded | None:
     """Read the poison queue's headers; None if there are none."""
-    if not {"topic_poisoned", "reason_poisoned"} <= names_of(record.headers):
+    if not record.names >= _ALWAYS:
         return None
-    found = found_in(record.headers, lambda name: name in _OWN or name == _UUID)
+    found = by_name(found_in(record.headers, lambda name: name in _OWN or name == _UUID))
     reading, rest = Reading(), Reading()
     hop = Hop(
         topic=reading.take("topic", pick(found, "topic_poisoned"), topic),
