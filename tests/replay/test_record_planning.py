@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
 from typing import Any
 
@@ -269,4 +271,11 @@ def test_failure_headers_are_sent_along_if_wanted_but_never_those_of_a_replay(bo
     findings = board.plan(plan).row.findings
     assert findings["dropped_headers"] == {}
     assert findings["kept_headers"] == {"tenant": 1, "failure": 1}
-    assert "ackboard-replay" not in sent_headers(board, plan)
+    sent = json.loads(sent_headers(board, plan))
+    assert [name for name, _ in sent] == [
+        "tenant",
+        "failure",
+        "ackboard-replay",
+        "ackboard-replay-times",
+    ]
+    assert base64.b64decode(sent[2][1]).decode() == f"{board.plan(plan).row.uuid}-0"
