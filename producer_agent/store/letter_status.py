@@ -7,9 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from producer_agent.store.database import connection
-
-_HOUR_US = 3_600_000_000
+from producer_agent.store import letter_counting
 
 
 def set_status(
@@ -30,32 +28,14 @@ def set_status(
     which = f"id IN ({letters}) AND status IN ({marks}) AND status <> ?"
     taken = [*values, *only_from, status]
     moved = db.execute(
-        f"SELECT kind, status, stored_us / {_HOUR_US}, count(*) FROM dead_letters "
+        f"SELECT kind, status, stored_us / {letter_counting.HOUR_US}, count(*) FROM dead_letters "
         f"WHERE {which} GROUP BY 1, 2, 3",
         taken,
     ).fetchall()
     if not moved:
         return 0
-    db.execute("UPDATE letter_counting SET by_hand = 1")
-    db.execute(f"UPDATE dead_letters SET status = ? WHERE {which}", [status, *taken])
-    db.execute("UPDATE letter_counting SET by_hand = 0")
-    many = connection(db).executemany
-    many(
-        "UPDATE letter_counts SET n = n - ? WHERE kind = ? AND status = ?",
-        [(n, kind, before) for kind, before, _, n in moved],
-    )
-    many(
-        "UPDATE letter_hours SET n = n - ? WHERE kind = ? AND status = ? AND hour = ?",
-        [(n, kind, before, hour) for kind, before, hour, n in moved],
-    )
-    many(
-        "INSERT INTO letter_counts (kind, status, n) VALUES (?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(kind, status, n) for kind, _, _, n in moved],
-    )
-    many(
-        "INSERT INTO letter_hours (kind, status, hour, n) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        [(kind, status, hour, n) for kind, _, hour, n in moved],
-    )
+    with letter_counting.by_hand(db):
+        db.execute(f"UPDATE dead_letters SET status = ? WHERE {which}", [status, *taken])
+    letter_counting.add(db, [(kind, before, hour, -n) for kind, before, hour, n in moved])
+    letter_counting.add(db, [(kind, status, hour, n) for kind, _, hour, n in moved])
     return sum(n for *_, n in moved)

@@ -86,7 +86,10 @@ def m0011_letter_counts(db: Database) -> None:
         INSERT INTO letter_hours SELECT kind, status, stored_us / 3600000000, count(*)
             FROM dead_letters GROUP BY 1, 2, 3;
 
-        -- Counting is the tables' own business: whoever writes a letter cannot forget it.
+        -- Counting is the tables' own business: whoever writes a letter cannot forget it. Only
+        -- many at once are counted in sums, see store/letter_counting.py.
+        CREATE TABLE letter_counting (by_hand INTEGER NOT NULL);
+        INSERT INTO letter_counting VALUES (0);
         CREATE TRIGGER letter_without_kind AFTER INSERT ON dead_letters WHEN NEW.kind IS NULL
         BEGIN
             INSERT OR IGNORE INTO letter_kinds ({columns}) VALUES ({of_new});
@@ -97,7 +100,8 @@ def m0011_letter_counts(db: Database) -> None:
             INSERT OR IGNORE INTO letter_kinds ({columns}) VALUES ({of_new});
             UPDATE dead_letters SET kind = {kind_of.format(row="NEW")} WHERE id = NEW.id;
         END;
-        CREATE TRIGGER letter_counted AFTER INSERT ON dead_letters WHEN NEW.kind IS NOT NULL
+        CREATE TRIGGER letter_counted AFTER INSERT ON dead_letters
+            WHEN NEW.kind IS NOT NULL AND (SELECT by_hand FROM letter_counting) = 0
         BEGIN
             INSERT INTO letter_counts VALUES (NEW.kind, NEW.status, 1)
                 ON CONFLICT DO UPDATE SET n = n + 1;
@@ -105,9 +109,6 @@ def m0011_letter_counts(db: Database) -> None:
                 VALUES (NEW.kind, NEW.status, NEW.stored_us / 3600000000, 1)
                 ON CONFLICT DO UPDATE SET n = n + 1;
         END;
-        -- Whoever moves many letters at once counts them in sums, see store/letter_status.py.
-        CREATE TABLE letter_counting (by_hand INTEGER NOT NULL);
-        INSERT INTO letter_counting VALUES (0);
         CREATE TRIGGER letter_recounted AFTER UPDATE OF kind, status, stored_us ON dead_letters
             WHEN (SELECT by_hand FROM letter_counting) = 0
         BEGIN

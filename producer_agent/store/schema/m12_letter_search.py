@@ -44,7 +44,7 @@ def m0012_letter_search(db: Database) -> None:
             original_key_text, content='dead_letters', content_rowid='id', columnsize=0,
             tokenize='trigram'
         );
-        -- What comes in is indexed by store/dead_letters.py, a batch in one statement: in a
+        -- What comes in is indexed by store/letter_insert.py, a batch in one statement: in a
         -- trigger each row would cost five times as much, as FTS5 then saves its state row by row.
         CREATE TRIGGER letter_text_gone AFTER DELETE ON dead_letter_records
         BEGIN
