@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
+from producer_agent.cli.option_groups import taking
 from producer_agent.cli.options import window_of
 from producer_agent.cli.output import visible
 from producer_agent.store.clock import now_us
@@ -122,43 +120,8 @@ class LetterOptions:
         return self == LetterOptions()
 
 
-def choosing_letters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`LetterOptions`; it takes them whole, as ``chosen``.
-
-    Typer reads a command's options from its signature, so each command that takes them would have
-    to spell out all of them.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    own = inspect.signature(command).parameters.values()
-    names = [field.name for field in fields(LetterOptions)]
-    shared = get_type_hints(LetterOptions, include_extras=True)
-    parameters = []
-    for parameter in own:
-        if parameter.name == "chosen":
-            parameters += [
-                inspect.Parameter(
-                    field.name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=field.default,
-                    annotation=shared[field.name],
-                )
-                for field in fields(LetterOptions)
-            ]
-        else:
-            parameters.append(
-                parameter.replace(
-                    kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name]
-                )
-            )
-
-    @wraps(command)
-    def called(**values: Any) -> None:
-        chosen = LetterOptions(**{name: values.pop(name) for name in names})
-        command(chosen=chosen, **values)
-
-    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {each.name: each.annotation for each in parameters}
-    return called
+choosing_letters = taking("chosen", LetterOptions)
+"""Gives a command these options; it takes them whole, as ``chosen``."""
 
 
 def cause_of(reader: Reader, text: str) -> int:

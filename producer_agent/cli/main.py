@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from producer_agent.cli import dead_letters, deliveries, lab, profiles
+from producer_agent.cli import dead_letters, deliveries, lab, profiles, replay
 from producer_agent.cli.doctor import doctor
 from producer_agent.cli.guard import GuardedGroup
 from producer_agent.cli.run import run
@@ -38,6 +38,7 @@ app.command()(status)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(replay.app, name="replay")
 app.add_typer(lab.app, name="lab")
 app.command()(doctor)
 
