@@ -38,7 +38,8 @@ __all__ = ["REPLAY_HEADER", "DeadLetterConsumer", "Reading"]
 
 log = logging.getLogger(__name__)
 
-BATCH = 2_000
+BATCH = 2_048
+"""A multiple of what goes into one statement, see ``store.many_rows``."""
 BATCH_BYTES = 16 * 1024 * 1024
 """A batch ends with the record that goes past this: it bounds memory where values are large."""
 QUEUED_KIB = 16 * 1024

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from producer_agent.dead_letters.conventions.java_stack import root_of
 from producer_agent.dead_letters.conventions.record import Decoded
@@ -61,18 +62,26 @@ def cause_of(decoded: Decoded) -> Cause:
     root = root_of(decoded.stack) if decoded.stack else None
     if root is not None:
         error, message, frame = root.error_class, root.message, root.frame or ""
-    message = mask(message)
+    return _cause(decoded.side, error, frame, mask(message))
+
+
+@lru_cache(maxsize=1024)
+def _cause(side: str, error: str, frame: str, message: str) -> Cause:
     title = ": ".join(part for part in (error[:MOST_NAME], message) if part) or "no reason told"
     if frame:
         title += f" (at {frame[:MOST_NAME]})"
-    parts = "\0".join((decoded.side, error, frame, message))
+    parts = "\0".join((side, error, frame, message))
     digest = hashlib.sha256(parts.encode(errors="surrogatepass")).hexdigest()[:16]
     return Cause(f"v{VERSION}:{digest}", title)
 
 
 def mask(message: str) -> str:
     """The first line of a message with everything that varies from record to record masked."""
-    text = message.strip().split("\n", 1)[0][: MOST_MESSAGE * 4]
+    return _masked(message.strip().split("\n", 1)[0][: MOST_MESSAGE * 4])
+
+
+@lru_cache(maxsize=1024)
+def _masked(text: str) -> str:
     for pattern, word in _MASKS:
         text = pattern.sub(word, text)
     return text[:MOST_MESSAGE]

@@ -22,6 +22,9 @@ from producer_agent.store.headers import Headers, as_bytes
 SEARCHED_BYTES = 8_192
 """How much of a payload is searched. Beyond it a letter is found by its header, key or cause."""
 
+REPEATED_BYTES = 64
+"""Header values up to this size, which most letters of a topic share, are digested once."""
+
 SHORTEST_KEY_PART = 3
 """Characters that ``letter_keys`` needs; what is shorter is looked for letter by letter."""
 
@@ -83,8 +86,17 @@ def _name_mark(name: str) -> str:
 
 
 def _value_mark(name: str, value: bytes | None) -> str:
+    if value is None or len(value) <= REPEATED_BYTES:
+        return _short_value_mark(name, value)
+    return _any_value_mark(name, value)
+
+
+def _any_value_mark(name: str, value: bytes | None) -> str:
     # A null value is no empty one, and the name's length keeps "a=b" apart from "a" with "=b".
     return "v" + _digest(_named(name) + (b"" if value is None else b"\x01" + value))
+
+
+_short_value_mark = lru_cache(maxsize=4096)(_any_value_mark)
 
 
 @lru_cache(maxsize=4096)

@@ -83,13 +83,18 @@ def _name_of(code: int | None) -> str | None:
 
 
 def _object(value: bytes | None) -> dict[str, Any] | None:
-    if not value or value.lstrip()[:1] != b"{":
+    if not value or value.lstrip()[:1] != b"{" or not _may_name_origin(value):
         return None
     try:
         body = json.loads(value)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def _may_name_origin(value: bytes) -> bool:
+    """Cheaper than reading all that is JSON. A name may be escaped, or be in UTF-16 or UTF-32."""
+    return b"original_topic" in value or b"\\u" in value or b"\0" in value
 
 
 def _bytes(body: dict[str, Any], name: str) -> bytes | None:

@@ -51,20 +51,24 @@ def root_of(stack: str) -> Root | None:
     An exception that the JDK or a framework throws has no frame of the application; then it is the
     enclosing exception's that tells where. None for what is no Java stack trace.
     """
-    sections: list[tuple[re.Match[str], list[str]]] = []
     if "\n\tat " not in stack:
         return None
-    for line in stack[:MOST_STACK].split("\n"):
-        head = None if sections and not line.startswith(_INNER) else _HEAD.fullmatch(line)
-        if head is not None:
-            sections.append((head, []))
-        elif sections:
-            sections[-1][1].append(line)
-        else:
-            return None
-    frames = (_frame(line) for _, lines in reversed(sections) for line in lines)
-    head = sections[-1][0]
-    return Root(head[1], (head[2] or "").strip(), next((f for f in frames if f), None))
+    lines = stack[:MOST_STACK].split("\n")
+    outermost = _HEAD.fullmatch(lines[0])
+    if outermost is None:
+        return None
+    heads = [(0, outermost)]
+    for number, line in enumerate(lines):
+        inner = _HEAD.fullmatch(line) if number and line.startswith(_INNER) else None
+        if inner is not None:
+            heads.append((number, inner))
+    head, end = heads[-1][1], len(lines)
+    for number, _ in reversed(heads):
+        frame = next(filter(None, map(_frame, lines[number + 1 : end])), None)
+        if frame is not None:
+            break
+        end = number
+    return Root(head[1], (head[2] or "").strip(), frame)
 
 
 def _frame(line: str) -> str | None:
