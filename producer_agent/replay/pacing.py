@@ -104,7 +104,7 @@ class Pacing:
             return None
         return (
             f"{back:,} of {sent:,} records came back as dead letters, and it was to stop at "
-            f"{share:.0%}: mend the cause, then resume"
+            f"{share:.0%}"
         )
 
     def words(self) -> str:
