@@ -104,9 +104,8 @@ def verdict(plan: Plan) -> Notice:
             return Notice(
                 "error",
                 f"It stopped by itself: {landed}",
-                f"{sentence(row.reason)} Mend the cause, then **Resume**: it goes on with the "
-                "rest, and is judged by what comes back from then on. **Cancel** leaves the rest "
-                "where it is.",
+                f"{sentence(row.reason)} **Resume** goes on with the rest, which is judged by "
+                "what comes back from then on. **Cancel** leaves the rest where it is.",
                 icon,
             )
         case "failed":

@@ -43,7 +43,7 @@ def draw(plans: Sequence[Plan]) -> None:
                 "", width=90, type="tertiary", on_click=_open_clicked, key=_OPEN_CLICK
             ),
             "state": st.column_config.TextColumn("State", width=75),
-            "title": st.column_config.TextColumn("What", width=250),
+            "title": st.column_config.TextColumn("What", width=236),
             "progress": st.column_config.ProgressColumn(
                 "Progress", width=110, min_value=0, max_value=100, format="%.0f %%"
             ),
@@ -55,7 +55,7 @@ def draw(plans: Sequence[Plan]) -> None:
             "rate": st.column_config.TextColumn("Rate", width=65),
             "who": st.column_config.TextColumn("By", width=65),
             "when": st.column_config.DatetimeColumn(
-                "Made", width=92, format="distance", help="Hover for the time."
+                "Made", width=106, format="distance", help="Hover for the time."
             ),
         },
         hide_index=True,

@@ -137,6 +137,7 @@ def replayed(db: Database, letter: int, state: str, reason: str | None = None) -
         if state != "intent":
             landed = (3, 1_881_204) if state == "done" else (None, None)
             replays.settle(db, plan, [Settled(0, state, reason, *landed)])
+        replay_plans.set_state(db, plan, "running" if state == "intent" else "done")
     return plan
 
 
