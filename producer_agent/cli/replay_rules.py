@@ -10,7 +10,7 @@ import typer
 
 from producer_agent.cli.letter_filter import cause_of
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
-from producer_agent.cli.output import count, duration, print_json, print_table, say
+from producer_agent.cli.output import count, duration, fail, print_json, print_table, say
 from producer_agent.cli.replay_options import SendingOptions, saying_how
 from producer_agent.cli.replay_watch import ask_agent
 from producer_agent.commands import Command
@@ -91,7 +91,10 @@ def set_rule(
     path = settings_for(db).db
     reader = Reader(path)
     row = cause_of(reader, cause)
-    (group,) = reader(partial(groups, wanted=LetterFilter(cause=row)))
+    found = reader(partial(groups, wanted=LetterFilter(cause=row)))
+    if not found:
+        fail(f"No dead letter of cause {row} is left, so a rule would have nothing to send.")
+    group = found[0]
     result = ask_agent(
         path,
         Command.REPLAY_RULE_SAVE,

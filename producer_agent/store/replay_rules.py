@@ -129,11 +129,12 @@ def last_hour(db: Database, rule: Rule) -> LastHour:
 
 
 def due_letters(db: Database, rule: Rule, limit: int) -> list[int]:
-    """Open letters of the rule's cause that are old enough, the oldest first."""
+    """Open letters of the rule's cause that are old enough, the oldest first. What came back, or
+    was tried in vain, is left to a person."""
     rows = db.execute(
         "SELECT d.id FROM dead_letters d JOIN letter_kinds k ON k.id = d.kind "
         "JOIN causes c ON c.id = k.cause WHERE c.fingerprint = ? "
-        "AND d.status IN ('new', 'acknowledged') AND d.stored_us <= ? "
+        "AND d.status IN ('new', 'acknowledged') AND d.times_back = 0 AND d.stored_us <= ? "
         "AND NOT EXISTS (SELECT 1 FROM replays r WHERE r.dead_letter = d.id "
         "AND r.state IN ('intent', 'done', 'unknown', 'failed', 'refused', 'already')) "
         "ORDER BY d.stored_us LIMIT ?",
