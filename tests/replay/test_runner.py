@@ -84,20 +84,18 @@ def test_the_replays_own_headers_are_replaced_and_do_not_grow(
 def test_an_edit_is_sent_and_the_letter_stays_as_it_was(
     live: Board, embedded: EmbeddedCluster
 ) -> None:
+    """Its headers are the editor's, but for the replay's own, which nobody can forge."""
     ids = live.store(original(0))
+    headers = [("n", None), (REPLAY_HEADER, b"forged-0"), (TIMES_HEADER, b"9")]
     edit = partial(
-        letter_edits.save,
-        letter=ids[0],
-        who="kim",
-        key=None,
-        value=b"mended",
-        headers=[("n", None)],
+        letter_edits.save, letter=ids[0], who="kim", key=None, value=b"new", headers=headers
     )
     live.writer.call(edit)
     run(live, live.make(ids))
     (message,) = on_topic(embedded)
-    assert (message.key(), message.value()) == (None, b"mended")
-    assert headers_of(message)[0] == ("n", None)
+    assert (message.key(), message.value()) == (None, b"new")
+    assert [name for name, _ in headers_of(message)] == ["n", REPLAY_HEADER, TIMES_HEADER]
+    assert times(message) == 1
     assert rows(live.reader, "SELECT value FROM dead_letter_records") == [b"value 0"]
 
 
