@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +106,16 @@ def test_key_and_headers_can_stay_behind_too() -> None:
 def test_only_what_is_surely_not_stored_is_called_so(stored: str) -> None:
     decoded: Any = decode(record(wrap(replace(EVENT, stored=stored))))
     assert decoded.may_be_stored is (stored != "no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"original\\u005ftopic": "t", "original_value": "v", "error": "e"}',
+        '{"original_topic": "t", "original_value": "v", "error": "e"}'.encode("utf-16-le"),
+        '{"original_topic": "t", "original_value": "v", "error": "e"}'.encode("utf-32-le"),
+    ],
+)
+def test_an_envelope_is_known_however_its_json_is_written(value: bytes) -> None:
+    decoded = decode(record(value))
+    assert (decoded.convention, decoded.original_topic) == ("envelope", "t")
