@@ -218,9 +218,13 @@ def to_send(db: Database, plan: int, first: int, last: int) -> list[RecordToSend
         "ORDER BY r.sequence",
         [plan, first, last],
     ):
-        *told, own_bytes, key, value, headers = row
+        sequence, letter, edit, topic, partition, own_bytes, key, value, headers = row
         kept = None if headers is None else headers_from_json(headers)
-        records.append(RecordToSend(*told, own_bytes == 1, key, value, kept))
+        records.append(
+            RecordToSend(
+                sequence, letter, edit, topic, partition, own_bytes == 1, key, value, kept
+            )
+        )
     return records
 
 
