@@ -9,7 +9,7 @@ from typing import Any, Final
 import streamlit as st
 from sqlite_utils import Database
 
-from dashboard import context, formats, plan_words
+from dashboard import context, formats, plan_review, plan_words
 from dashboard.components import notices, plan_dialog, plan_list, plan_records
 from dashboard.formats import NOTHING, ago, code_span, count, escape_markdown, visible
 from producer_agent.commands import Command
@@ -137,14 +137,14 @@ def _what(plan: Plan) -> None:
     if targets:
         _targets(targets)
     said = [
-        plan_words.pace(options),
-        plan_words.order(options),
-        plan_words.keys(findings),
-        plan_words.groups(findings) if targets else None,
-        *plan_words.headers(findings, options),
+        plan_review.pace(options),
+        plan_review.order(options),
+        plan_review.keys(findings),
+        plan_review.groups(findings) if targets else None,
+        *plan_review.headers(findings, options),
         _edited(findings),
-        plan_words.doubt(findings, plan.counts.by_state.get("already", 0)),
-        plan_words.method(plan),
+        plan_review.doubt(findings, plan.counts.by_state.get("already", 0)),
+        plan_review.method(plan),
     ]
     st.markdown("\n".join(f"- {words}" for words in said if words))
 

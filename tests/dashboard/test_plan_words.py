@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard import plan_words
+from dashboard import plan_review, plan_words
 from producer_agent.store.queries.replays import Plan, PlanCounts
 from producer_agent.store.replay_plans import PlanRow
 from tests.dashboard.plan_seed import FINDINGS
@@ -32,6 +32,8 @@ def plan(
         "reason": None,
         "progress": None,
         "rule": None,
+        "records": 0,
+        "landed": 0,
         "made_by": "kim",
         "made_us": 1,
         "started_us": None,
@@ -97,41 +99,45 @@ def test_the_answer_names_what_stopped_before_what_runs_before_what_waits() -> N
 
 
 def test_what_keeps_it_exactly_once_is_said_before_the_first_run() -> None:
-    assert "by transactions" in plan_words.method(plan("planned"))
-    assert "by the ledger" in plan_words.method(plan("planned", kind="embedded"))
+    assert "by transactions" in plan_review.method(plan("planned"))
+    assert "by the ledger" in plan_review.method(plan("planned", kind="embedded"))
     chosen = plan("planned", options={"exactly_once": "ledger"})
-    assert "by the ledger" in plan_words.method(chosen)
-    assert "by transactions" in plan_words.method(plan("running", method="transactions"))
+    assert "by the ledger" in plan_review.method(chosen)
+    assert "by transactions" in plan_review.method(plan("running", method="transactions"))
 
 
 def test_keys_that_another_partitioner_placed_are_told() -> None:
-    assert "every one where it was" in (plan_words.keys(FINDINGS) or "")
+    assert "every one where it was" in (plan_review.keys(FINDINGS) or "")
     other = FINDINGS | {"partitioner": "crc32 (librdkafka's default)"}
-    assert "puts 7 where they were: **their producer used another" in (plan_words.keys(other) or "")
-    assert "a guess" in (plan_words.keys(FINDINGS | {"keys_checked": 0}) or "")
+    assert "puts 7 where they were: **their producer used another" in (
+        plan_review.keys(other) or ""
+    )
+    assert "a guess" in (plan_review.keys(FINDINGS | {"keys_checked": 0}) or "")
     nobody = {"targets": {"t": {"by_key": 0}}, "partitioner": "x"}
-    assert plan_words.keys(nobody) is None
+    assert plan_review.keys(nobody) is None
 
 
 def test_foreign_names_are_data() -> None:
-    said = plan_words.groups(FINDINGS)
+    said = plan_review.groups(FINDINGS)
     assert "``" in said
     assert "`billing`" in said
-    assert "does not tell" in plan_words.groups({})
-    assert "no group" in plan_words.groups({"groups": {"t": []}})
+    assert "does not tell" in plan_review.groups({})
+    assert "no group" in plan_review.groups({"groups": {"t": []}})
 
 
 def test_what_may_be_stored_already_is_told_apart_by_whether_it_was_looked_for() -> None:
-    said = plan_words.doubt(FINDINGS, 1) or ""
+    said = plan_review.doubt(FINDINGS, 1) or ""
     assert "3 may be stored already" in said
     assert "**1 is already there**" in said
     assert "**2 may be stored already and could not be looked for**" in said
-    assert plan_words.doubt({}, 0) is None
+    assert plan_review.doubt({}, 0) is None
 
 
 def test_the_pace_is_said_with_its_ramp_and_its_stop() -> None:
-    said = plan_words.pace({"ramp": [1, 10], "ramp_wait_s": 4, "rate_per_s": 60, "stop_share": 0.5})
+    said = plan_review.pace(
+        {"ramp": [1, 10], "ramp_wait_s": 4, "rate_per_s": 60, "stop_share": 0.5}
+    )
     assert said.startswith("First 1, then 10, then the rest; after each step it watches 4 s")
     assert "At most 60/s." in said
     assert "50% of what was sent" in said
-    assert "does not stop by itself" in plan_words.pace({"stop_share": None})
+    assert "does not stop by itself" in plan_review.pace({"stop_share": None})
