@@ -208,7 +208,10 @@ def test_the_answer_counts_what_is_new_regressed_and_came_back(
     assert "**3 came back** from replays" in said[0]
 
 
-def test_an_export_holds_every_letter_that_was_promised_in_both_formats(letters: Path) -> None:
+def test_an_export_holds_every_letter_that_was_promised_in_both_formats(
+    letters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letter_export, "PAGE", 10)
     reader = Reader(letters)
     wanted = LetterFilter(topic="task-events")
     portion = reader(lambda db: letter_export.fitting(db, wanted, ()))
