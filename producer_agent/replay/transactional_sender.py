@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS = 60_000
 ADMIN_TIMEOUT_S = 15.0
+TRIALS = 3
 
 
 class TransactionalSender:
@@ -113,7 +114,24 @@ class TransactionalSender:
         return self._batch.sent
 
     def trial(self, records: Sequence[Outgoing]) -> bool:
-        """See :class:`Sender`."""
+        """See :class:`Sender`.
+
+        Raises:
+            Interrupted: the cluster did not say whether it takes them.
+        """
+        for _ in range(TRIALS):
+            batch = self._abort_after(records)
+            if batch.is_whole:
+                return True
+            blame = blamed(batch.failed, batch.sent.refused)
+            if blame.refused or blame.suspects:
+                return False
+            # After a refused request librdkafka 2.16 fails what comes next with "skipped sequence
+            # numbers", whatever it is, until that transaction too is aborted.
+        words = next((error.str() for error in batch.failed.values()), "no acknowledgement in time")
+        raise Interrupted(words)
+
+    def _abort_after(self, records: Sequence[Outgoing]) -> ProducedBatch:
         batch = ProducedBatch()
         try:
             self._producer.begin_transaction()
@@ -122,7 +140,7 @@ class TransactionalSender:
             self._producer.abort_transaction(ADMIN_TIMEOUT_S)
         except KafkaException as error:
             raise _explained(error.args[0], self.name) from error
-        return batch.is_whole
+        return batch
 
     def close(self) -> None:
         """See :class:`Sender`."""
