@@ -1,7 +1,8 @@
 """``python -m docs.screenshots``: the pictures in ``docs/images``, taken from the running product.
 
 A dashboard is started on the embedded cluster and left alone until there is something to see; a
-record is replayed, a fault injected and undone, so that the pages show what they show in life.
+fault is injected and undone and what it left is sent back, so that the pages show what they show
+in life.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -34,8 +36,10 @@ PICTURES = (
     ("overview-dark", "?range=5+min", 1280, 900, "dark"),
     ("overview-400", "?range=5+min", 400, 900, "light"),
     ("latency", "latency?range=5+min", 1280, 900, "light"),
-    ("dead-letters", "dead_letters", 1280, 800, "light"),
+    ("dead-letters", "dead_letters?cause={cause}", 1280, 1100, "light"),
     ("dead-letter-drawer-dark", "dead_letters?letter={letter}", 1280, 800, "dark"),
+    ("replays", "replays?plan={plan}", 1280, 1100, "light"),
+    ("replays-400-dark", "replays?plan={plan}", 400, 900, "dark"),
     ("profiles", "profiles", 1280, 800, "light"),
     ("cluster", "cluster", 1280, 1100, "light"),
 )
@@ -63,7 +67,8 @@ def main() -> None:
             time.sleep(FAULT_S)
             ask_and_wait(db, Command.FAULT_UNDO_ALL, who="on-call")
             time.sleep(FAULT_S)
-            take(url, letter_of(db))
+            names = {"letter": letter_of(db), "cause": cause_of(db)}
+            take(url, names | {"plan": paused_plan(db, names["cause"])})
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(60)
@@ -81,7 +86,33 @@ def letter_of(db: Path) -> int:
         store.close()
 
 
-def take(url: str, letter: int) -> None:
+def cause_of(db: Path) -> int:
+    """The most frequent cause among the dead letters: that of the fault."""
+    store = open_database(db, read_only=True)
+    try:
+        rows = store.query(
+            "SELECT cause FROM dead_letters GROUP BY cause ORDER BY count(*) DESC LIMIT 1"
+        )
+        return int(next(iter(rows))["cause"])
+    finally:
+        store.close()
+
+
+def paused_plan(db: Path, cause: int) -> int:
+    """A plan of a cause, held in the middle: its number."""
+    wanted = {"cause": cause, "statuses": ["new"]}
+    options = {"ramp": [1, 10], "ramp_wait_s": 2, "rate_per_s": 40}
+    asked = {"filter": wanted, "options": options, "title": "The fault of this morning, mended"}
+    plan = int(ask_and_wait(db, Command.REPLAY_PLAN, asked, who="on-call")["plan"])
+    time.sleep(5)
+    ask_and_wait(db, Command.REPLAY_RUN, {"plan": plan}, who="on-call")
+    time.sleep(12)
+    ask_and_wait(db, Command.REPLAY_PAUSE, {"plan": plan}, who="on-call")
+    time.sleep(2)
+    return plan
+
+
+def take(url: str, names: Mapping[str, int]) -> None:
     """Every picture."""
     path = chromium_path()
     if path is None:
@@ -89,7 +120,7 @@ def take(url: str, letter: int) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for name, page, width, height, scheme in PICTURES:
-            take_one(browser, f"{url}/{page.format(letter=letter)}", name, width, height, scheme)
+            take_one(browser, f"{url}/{page.format(**names)}", name, width, height, scheme)
         browser.close()
 
 
