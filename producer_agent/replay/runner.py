@@ -109,11 +109,22 @@ class PlanRunner:
     def run(self) -> str:
         """Send until nothing is left, or it is paused, cancelled or stopped; returns the state."""
         self._write(partial(replay_plans.set_method, method=self._method))
+        try:
+            state, reason = self._run()
+        finally:
+            self._drop_sender()
+        self._settle_writes()
+        self._tell_done()
+        return self._end(state, reason)
+
+    def _run(self) -> tuple[str, str | None]:
+        """The state to end in, and why."""
         backoff_s = FIRST_BACKOFF_S
         while True:
             try:
-                state, reason = self._attempt()
-                break
+                return self._attempt()
+            except NotAllowed as error:
+                return self._wanted() or "stopped", str(error)
             except (
                 Interrupted,
                 ReadBackIncomplete,
@@ -127,6 +138,7 @@ class PlanRunner:
                 self._progress(f"waits, and tries again: {_words(error)}")
                 log.warning("plan %d: %s", self._plan.id, _words(error))
                 self._halt.wait(backoff_s)
+                backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
                 wanted = "running" if self._ending else self._wanted()
                 if wanted == "cancelled" and self._reader(
                     partial(replays.open_rows, plan=self._plan.id)
@@ -134,16 +146,7 @@ class PlanRunner:
                     continue  # what may have been sent is learnt first
                 if wanted is not None:
                     # Nothing can be settled now; it is, before anything else, when it goes on.
-                    state, reason = wanted, _words(error)
-                    break
-                backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
-            except NotAllowed as error:
-                state, reason = self._wanted() or "stopped", str(error)
-                break
-        self._drop_sender()
-        self._settle_writes()
-        self._tell_done()
-        return self._end(state, reason)
+                    return wanted, _words(error)
 
     def _attempt(self) -> tuple[str, str | None]:
         """Settle what is open, then send."""
