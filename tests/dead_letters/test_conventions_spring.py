@@ -145,3 +145,23 @@ def test_spring_cloud_stream_is_read() -> None:
         Hop("orders", 1, 99, 5, error_class="a.E", error_message="m", stack="s"),
     )
     assert decoded.original_offset == 99
+
+
+def test_a_recoverer_that_wrote_where_first_and_why_after_it_tells_one_failure() -> None:
+    """Spring up to 2.6 wrote the parts in this order."""
+    where = spring_original("kafka_dlt-", "orders")
+    why = dashed("kafka_dlt-exception-", fqcn="a.E", message="m", stacktrace="a.E: m")
+    group = ("kafka_dlt-original-consumer-group", "billing")
+    decoded = read(*where, group, *why)
+    assert (decoded.original_topic, decoded.error_class) == ("orders", "a.E")
+    assert (decoded.consumer_group, len(decoded.hops)) == ("billing", 1)
+
+
+def test_of_two_such_failures_the_origin_is_the_first_and_the_cause_the_last() -> None:
+    first = spring_original("kafka_dlt-", "orders", 3)
+    second = spring_original("kafka_dlt-", "orders-retry", 9)
+    why = dashed("kafka_dlt-exception-", fqcn="a.Last", message="m")
+    decoded = read(*first, *second, *why)
+    assert [hop.topic for hop in decoded.hops] == ["orders", "orders-retry"]
+    assert (decoded.original_topic, decoded.original_offset) == ("orders", 3)
+    assert decoded.error_class == "a.Last"

@@ -60,15 +60,24 @@ def _own(name: str) -> bool:
 
 
 def _blocks(found: Iterable[Found]) -> list[dict[str, Found]]:
-    """Hops: the attempt and the exception come before where the record was."""
-    blocks: list[dict[str, Found]] = []
-    was_original = True
-    for header in found:
-        original = header.name.startswith(_NAMES.original)
-        if was_original and (not original or not blocks or header.name in blocks[-1]):
-            blocks.append({})
-        blocks[-1][header.name] = header
-        was_original = original
+    """Hops: each writes the exception and where the record was, each part in one go.
+
+    Today the exception comes first, so the last header tells where the record was; up to Spring
+    2.6 it came last. Either part may be missing: a hop strips the exceptions of those before it.
+    """
+    headers = list(found)
+    told = [header for header in headers if _tells(header.name)]
+    exception_last = not told[-1].name.startswith(_NAMES.original)
+    blocks: list[dict[str, Found]] = [{}]
+    in_second_part = False
+    for header in headers:
+        block = blocks[-1]
+        if _tells(header.name):
+            second = header.name.startswith(_NAMES.original) is not exception_last
+            if (in_second_part and not second) or header.name in block:
+                blocks.append(block := {})
+            in_second_part = second
+        block[header.name] = header
     return [block for block in blocks if any(_tells(name) for name in block)]
 
 
