@@ -77,6 +77,10 @@ def _blocks(found: Iterable[Found]) -> list[dict[str, Found]]:
             if (in_second_part and not second) or header.name in block:
                 blocks.append(block := {})
             in_second_part = second
+        elif in_second_part and not header.name.startswith(_PREFIX):
+            # The container's, which the recoverer finds on the record that it is handed.
+            blocks.append(block := {})
+            in_second_part = False
         block[header.name] = header
     return [block for block in blocks if any(_tells(name) for name in block)]
 
