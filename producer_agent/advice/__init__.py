@@ -1,0 +1,1 @@
+"""Advice on producer settings: what a pasted configuration really does, and what to write."""
