@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer_agent.cli import profile_files
+from producer_agent.cli import profile_files, profiles_judgement
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import moment, note, print_json, print_pairs, print_table, say
 from producer_agent.cli.profile_files import FoundProfile, NoProfile
@@ -33,6 +33,14 @@ app = typer.Typer(
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A profile as JSON; - is standard input.")
+]
+
+ConfigurationArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A profile, a Python dict, properties, Spring YAML or JSON; - is standard input.",
+    ),
 ]
 
 
@@ -121,14 +129,23 @@ def show(name: NameArgument, as_json: JsonOption = False, db: DbOption = None) -
 
 
 @app.command()
-def validate(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Check a profile file: its values, what they demand of each other, and librdkafka's word.
+def validate(file: ConfigurationArgument, as_json: JsonOption = False) -> None:
+    """Check a profile, or a producer configuration in Python, properties, YAML or JSON.
 
-    Exit codes: 0 it can be run (there may be warnings); 1 it cannot, or cannot be read; 2 bad
-    usage.
+    Each setting is judged: refused by librdkafka, unknown, Java's only, without effect,
+    dangerous, a default, or fine; with what to write instead, and a corrected configuration.
+
+    Exit codes: 0 it can be run (there may be warnings and dangerous settings); 1 it cannot, or
+    cannot be read; 2 bad usage.
     """
-    profile, problems = _checked(profile_files.read_text(file))
-    valid = not _errors(problems)
+    text = profile_files.read_text(file)
+    judgement, unreadable = profiles_judgement.judged(text)
+    is_profile = judgement is not None and judgement.format == "profile"
+    profile: Profile | None = None
+    problems = [] if unreadable is None else [unreadable]
+    if is_profile:
+        profile, problems = _checked(text)
+    valid = not _errors(problems) and (is_profile or bool(judgement and judgement.runnable))
     if as_json:
         print_json(
             {
@@ -137,9 +154,12 @@ def validate(file: FileArgument, as_json: JsonOption = False) -> None:
                 "profile": None if profile is None else profile.name,
                 "problems": [asdict(problem) for problem in problems],
             }
+            | profiles_judgement.document(judgement, unreadable)
         )
     else:
         _print_problems(problems)
+        if judgement is not None:
+            profiles_judgement.print_judgement(str(file), judgement)
         if valid and profile is not None:
             say(f"{file}: profile {profile.name} can be run.")
     if not valid:
