@@ -56,6 +56,11 @@ def _delete(db: Database, letters: list[int]) -> int:
     many = connection(db).executemany
     each = [(letter,) for letter in letters]
     many("UPDATE dead_letters SET previous = NULL WHERE previous = ?", each)
+    many(
+        "DELETE FROM replay_headers WHERE (plan, sequence) IN "
+        "(SELECT plan, sequence FROM replays WHERE dead_letter = ?)",
+        each,
+    )
     for table in ("replays", "letter_edits", "letter_edit_locks"):
         many(f"DELETE FROM {table} WHERE dead_letter = ?", each)
     many("DELETE FROM dead_letters WHERE id = ?", each)

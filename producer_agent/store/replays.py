@@ -81,9 +81,9 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
     """Add rows to a plan that is being made."""
     at_us = now_us()
     connection(db).executemany(
-        "INSERT INTO replays (plan, sequence, dead_letter, status_before, edit, headers, "
+        "INSERT INTO replays (plan, sequence, dead_letter, status_before, edit, "
         "own_bytes, target_topic, target_partition, state, reason, planned_us) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 plan,
@@ -91,7 +91,6 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
                 record.dead_letter,
                 record.status_before,
                 record.edit,
-                None if record.headers is None else headers_to_json(record.headers),
                 record.own_bytes,
                 record.target_topic,
                 record.target_partition,
@@ -102,12 +101,21 @@ def write_planned(db: Database, plan: int, records: Sequence[PlannedRecord]) -> 
             for record in records
         ],
     )
+    connection(db).executemany(
+        "INSERT INTO replay_headers (plan, sequence, headers) VALUES (?, ?, ?)",
+        [
+            (plan, record.sequence, headers_to_json(record.headers))
+            for record in records
+            if record.headers is not None
+        ],
+    )
     db.execute("UPDATE replay_plans SET records = records + ? WHERE id = ?", [len(records), plan])
 
 
 def clear_plan(db: Database, plan: int) -> None:
     """Drop the rows of a plan whose making was cut off, so that it can be made again."""
     db.execute("DELETE FROM replays WHERE plan = ?", [plan])
+    db.execute("DELETE FROM replay_headers WHERE plan = ?", [plan])
     db.execute("UPDATE replay_plans SET records = 0, landed = 0 WHERE id = ?", [plan])
 
 
@@ -212,7 +220,8 @@ def to_send(db: Database, plan: int, first: int, last: int) -> list[RecordToSend
     records: list[RecordToSend] = []
     for row in db.execute(
         "SELECT r.sequence, r.dead_letter, r.edit, r.target_topic, r.target_partition, "
-        "r.own_bytes, b.key, b.value, r.headers FROM replays r "
+        "r.own_bytes, b.key, b.value, h.headers FROM replays r "
+        "LEFT JOIN replay_headers h ON h.plan = r.plan AND h.sequence = r.sequence "
         "LEFT JOIN dead_letter_records b ON b.letter = r.dead_letter AND r.own_bytes "
         "WHERE r.plan = ? AND r.sequence BETWEEN ? AND ? AND r.state = 'intent' "
         "ORDER BY r.sequence",
@@ -221,9 +230,7 @@ def to_send(db: Database, plan: int, first: int, last: int) -> list[RecordToSend
         sequence, letter, edit, topic, partition, own_bytes, key, value, headers = row
         kept = None if headers is None else headers_from_json(headers)
         records.append(
-            RecordToSend(
-                sequence, letter, edit, topic, partition, own_bytes == 1, key, value, kept
-            )
+            RecordToSend(sequence, letter, edit, topic, partition, own_bytes == 1, key, value, kept)
         )
     return records
 

@@ -252,7 +252,7 @@ def test_asked_for_the_key_it_goes_by_the_key_though_the_partition_is_known(boar
 
 
 def sent_headers(board: Board, plan: int) -> str:
-    return str(rows(board.reader, "SELECT headers FROM replays WHERE plan = ?", plan)[0])
+    return str(rows(board.reader, "SELECT headers FROM replay_headers WHERE plan = ?", plan)[0])
 
 
 def test_failure_headers_are_dropped_and_counted(board: Board) -> None:

@@ -55,13 +55,13 @@ def m0010_replay_plans(db: Database) -> None:
         DROP INDEX replays_once;
         DROP INDEX replays_by_letter;
         -- The ledger. A record travels with its replay id, "<uuid of the plan>-<sequence>".
-        -- Ordered by plan and sequence, so that a batch is a stretch of neighbours.
+        -- Ordered by plan and sequence, so that a batch is a stretch of neighbours; and narrow, as
+        -- each row is written three times on its way.
         CREATE TABLE replays (
             plan INTEGER NOT NULL REFERENCES replay_plans(id),
             sequence INTEGER NOT NULL,     -- the order of sending within the plan
             dead_letter INTEGER NOT NULL REFERENCES dead_letters(id),
             edit INTEGER,                  -- the edit that is sent in place of the original
-            headers TEXT,                  -- what it is sent with; null: read from the original
             own_bytes INTEGER NOT NULL DEFAULT 0,  -- 1: the dead letter's key and value are sent
             target_topic TEXT,
             target_partition INTEGER,      -- null: any
@@ -84,6 +84,13 @@ def m0010_replay_plans(db: Database) -> None:
                    planned_us, settled_us
               FROM replays_before_plans;
         DROP TABLE replays_before_plans;
+        -- What each record is sent with; without a row: what its original is read to have.
+        CREATE TABLE replay_headers (
+            plan INTEGER NOT NULL REFERENCES replay_plans(id),
+            sequence INTEGER NOT NULL,
+            headers TEXT NOT NULL,
+            PRIMARY KEY (plan, sequence)
+        ) WITHOUT ROWID;
         -- At most one replay of a record is under way or done: the second click finds the first.
         CREATE UNIQUE INDEX replays_once ON replays (dead_letter)
             WHERE state IN ('intent', 'done', 'unknown');
