@@ -30,6 +30,7 @@ from producer_agent.advice.properties_text import (
     read_java_code,
     read_properties,
     with_placeholder,
+    without_comments,
 )
 from producer_agent.advice.python_text import entry_of, read_python
 from producer_agent.advice.spring_settings import is_spring, producer_settings
@@ -47,7 +48,9 @@ _PYTHON_SIGN: Final = re.compile(
     r"|^[ \t]*['\"][\w.]+['\"][ \t]*:[^\n]*,[ \t]*(?:#.*)?$|^[ \t]*def\s",
     re.MULTILINE,
 )
-_CONNECT_SIGN: Final = re.compile(r"producer\.override\.|connector\.class|\.converter")
+_CONNECT_SIGN: Final = re.compile(
+    r"producer\.override\.|connector\.class|\.converter|^spec\.config\.|CONNECT_"
+)
 _FENCE: Final = re.compile(r"^```[\w ]*\n(?P<code>.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 _COMMAND_LINE: Final = re.compile(r"(?:^|\s)-X[ \t]+(?P<pair>[a-z][\w.]*=(?:'[^'\n]*'|[^\s\\]*))")
 _YAML_SIGN: Final = re.compile(
@@ -127,8 +130,10 @@ def _read(text: str) -> _Read:
         try:
             python = read_python(text)
         except ConfigurationUnreadable as error:
-            # Of the two readings, the one that came further knows better what is wrong.
-            raise max(not_json or error, error, key=lambda e: e.line or 0) from error
+            plain = without_comments(text)
+            if start == "{" and plain != text:
+                return _read(plain)  # JSON with remarks
+            raise (error if not_json is None or "'" in text else not_json) from error
         return "python", python.entries, python.notes
     if _YAML_SIGN.search(text):
         return _from_leaves(yaml_leaves(text), "spring")
@@ -185,9 +190,11 @@ def _from_leaves(leaves: Sequence[Leaf], nested: Format) -> _Read:
     if any(is_spring(name) for name, _ in flat):
         return _spring([_entry(name, leaf, joined=True) for name, leaf in flat])
     if any(_is_prefixed(name) for name, _ in flat):
-        of_connect = nested != "json" or any(_CONNECT_SIGN.search(name) for name, _ in flat)
-        kind: Format = "connect" if of_connect else "json"
-        return _prefixed([_entry(name, leaf) for name, leaf in flat], kind)
+        entries = [_entry(name, leaf) for name, leaf in flat]
+        if any(_CONNECT_SIGN.search(name) for name, _ in flat):
+            return _prefixed(entries, "connect")
+        _, found, notes = _prefixed(entries, nested)
+        return nested if nested == "json" else _properties_format(found, java=False), found, notes
     names = inside_paths([leaf.path for leaf in leaves])
     entries = [_entry(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
     if nested == "json":

@@ -13,6 +13,9 @@ import yaml
 from producer_agent.advice.pasted import MOST_SETTINGS, ConfigurationUnreadable
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NAMED: Final = {"name", "value"}
+"""The keys of an entry of a list of settings, as container orchestrators have their variables."""
+
 _DEEPEST: Final = 30
 _QUOTED: Final = re.compile(r"[\"'].*[\"']", re.DOTALL)
 """What PyYAML quotes of the text in its complaints; it may be part of a password."""
@@ -60,7 +63,9 @@ def json_leaves(document: object, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
     """Every value of a decoded document. Lines are not known in JSON, and given as 1."""
     if len(path) > _DEEPEST:
         raise _too_deep()
-    if isinstance(document, Pairs):
+    if isinstance(document, Pairs) and {name for name, _ in document} == _NAMED:
+        yield from json_leaves(document.get("value"), (*path, str(document.get("name"))))
+    elif isinstance(document, Pairs):
         for name, value in document:
             yield from json_leaves(value, (*path, name))
     elif isinstance(document, list):
@@ -119,7 +124,13 @@ def _node_leaves(
     if len(path) > _DEEPEST or len(steps) > 10 * MOST_SETTINGS:
         raise _too_deep()
     line = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
+    if (
+        isinstance(node, yaml.MappingNode)
+        and {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)} == _NAMED
+    ):
+        given = {key.value: value for key, value in node.value}
+        yield from _node_leaves(loader, given["value"], (*path, str(given["name"].value)), steps)
+    elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
             yield from _node_leaves(loader, value, (*path, name), steps)

@@ -47,8 +47,19 @@ def is_setting(name: str) -> bool:
 _OF_A_PRODUCER: Final = re.compile(r"(?:^|.*[.>])producer\.(?:override\.)?(?P<name>.+)$")
 
 
+_OF_AN_ENVIRONMENT: Final = re.compile(
+    r"(?:.*\.)?(?:[A-Z]+_)*PRODUCER_(?:OVERRIDE_|PROPERTIES_)?(?P<name>[A-Z][A-Z0-9_]*)$"
+)
+
+
 def of_producer_prefix(path: str) -> str | None:
-    """What is behind `producer.` or `producer.override.`, as Kafka Connect and Streams have it."""
+    """What is behind `producer.` or `producer.override.`, as Kafka Connect and Streams have it.
+
+    Also behind `…PRODUCER_`, as the variables of container images do.
+    """
+    variable = _OF_AN_ENVIRONMENT.match(path)
+    if variable:
+        return variable["name"].lower().replace("_", ".")
     match = _OF_A_PRODUCER.match(path)
     # `producer.type` was a setting of Kafka 0.8, and no prefix.
     return match["name"] if match and path != "producer.type" else None

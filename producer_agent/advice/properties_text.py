@@ -180,7 +180,7 @@ def is_java_code(text: str) -> bool:
 
 def read_java_code(text: str) -> list[Entry]:
     """The settings put by Java code; a constant of ProducerConfig is read as what it names."""
-    code = _COMMENT.sub(_without_comment, text)
+    code = without_comments(text)
     entries: list[Entry] = []
     at = 0
     line, counted = 1, 0
@@ -223,6 +223,11 @@ def _java_entry(key: str, literal: str, line: int) -> Entry:
         return Entry(name, str(product), line, written=written)
     known = literal.endswith((".class", ".class.getName()"))
     return Entry(name, literal if known else None, line, known=known, written=written)
+
+
+def without_comments(text: str) -> str:
+    """The text without `// …` and `/* … */` outside of its strings, lines kept."""
+    return _COMMENT.sub(_without_comment, text)
 
 
 def _without_comment(match: re.Match[str]) -> str:

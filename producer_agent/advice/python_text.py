@@ -103,6 +103,7 @@ class _Reader:
     dicts: dict[str, list[Entry]] = field(default_factory=dict)
     calls: list[list[Entry]] = field(default_factory=list)
     loose: list[list[Entry]] = field(default_factory=list)
+    inner: list[ast.Dict] = field(default_factory=list)
     hidden: bool = False
     merged: int = 0
 
@@ -119,6 +120,10 @@ class _Reader:
                 notes.append(f"{len(calls)} producers are made here; the first one is judged.")
             return calls[0], notes
         rest = [entries for entries in (*self.dicts.values(), *self.loose) if entries]
+        if not any(is_setting(entry.name) for entries in rest for entry in entries):
+            # Perhaps inside of another: {"producer": {"acks": "all"}}
+            inside = [self._pairs(node.keys, node.values) for node in self.inner]
+            rest += [found for found in inside if any(is_setting(e.name) for e in found)]
         if not rest:
             return [], notes
         best = max(rest, key=lambda entries: sum(is_setting(entry.name) for entry in entries))
@@ -145,11 +150,13 @@ class _Reader:
                 added = self._entries(value)
                 if added is not None:
                     self.dicts.setdefault(ast.unparse(target), []).extend(added)
-            case ast.Expr(value=value):
+            case ast.Expr(value=value) | ast.Return(value=ast.expr() as value):
                 if (entries := self._entries(value)) is not None:
                     self.loose.append(entries)
         for node in _expressions(statement):
             self._calls(node)
+            if isinstance(node, ast.Dict):
+                self.inner.append(node)
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Subscript):

@@ -47,6 +47,7 @@ _PRODUCER: Final = MappingProxyType(
         "transactionidprefix": "transactional.id",
     }
 )
+_BRACKETS: Final = re.compile(r"\.?\[([^\]]*)\]")
 _SIZES: Final = ("batch.size", "buffer.memory")
 _SIZE: Final = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)")
 _SIZE_BYTES: Final = MappingProxyType({"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3})
@@ -82,7 +83,7 @@ def producer_settings(entries: Iterable[Entry]) -> tuple[list[Entry], int]:
     own: list[Entry] = []
     left = 0
     for entry in entries:
-        path = entry.name
+        path = _BRACKETS.sub(r".\1", entry.name)
         inside = path.removeprefix("spring.kafka.")
         name = None
         found = own
