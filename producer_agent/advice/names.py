@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from producer_agent.advice.java_settings import JAVA_SETTINGS
-from producer_agent.kafka.properties import known_properties
+from producer_agent.kafka.properties import canonical, known_properties
 
 CALLBACKS: Final = frozenset(
     {"error_cb", "stats_cb", "throttle_cb", "oauth_cb", "on_delivery", "logger"}
@@ -37,6 +37,18 @@ def of_constant(constant: str) -> str:
     """The setting a constant of Java's `…Config` classes names: `ACKS_CONFIG` is `acks`."""
     stem = constant.removesuffix("_CONFIG").removesuffix("_DOC")
     return _IRREGULAR.get(stem, stem.lower().replace("_", "."))
+
+
+def other_name(words: str, written: str) -> str:
+    """A remark on a refusal that speaks of a setting by a name that was not written; "" if none.
+
+    Librdkafka refuses `delivery.timeout.ms` as `message.timeout.ms`, and `acks` as
+    `request.required.acks`.
+    """
+    own = canonical(written)
+    if own == written or own not in words or written in words.replace(own, ""):
+        return ""
+    return f" ({own} is its name for {written})"
 
 
 def is_setting(name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from producer_agent.advice.names import other_name
 from producer_agent.advice.pasted import MASK, Entry
 from producer_agent.advice.verdicts import Finding, Pair
 from producer_agent.kafka.properties import canonical, known_properties
@@ -49,7 +50,8 @@ def refusal_finding(words: str, entry: Entry, given: Mapping[str, Entry]) -> Fin
         mend = " Write " + ", ".join(n if v in (None, MASK) else f"{n}={v}" for n, v in new) + "."
     elif write == ():
         mend = " Leave it out."
-    return Finding("refused", f"librdkafka refuses it here: {words.rstrip('.')}.{mend}", write)
+    words = words.rstrip(".") + other_name(words, entry.name)
+    return Finding("refused", f"librdkafka refuses it here: {words}.{mend}", write)
 
 
 def _write(

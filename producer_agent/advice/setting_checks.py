@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from producer_agent.advice.java_settings import ELSEWHERE, JAVA_SETTINGS, JavaSetting
 from producer_agent.advice.library_answer import BOOL_ONLY, is_hidden
-from producer_agent.advice.names import CALLBACKS
+from producer_agent.advice.names import CALLBACKS, other_name
 from producer_agent.advice.pasted import MASK, Entry
 from producer_agent.advice.verdicts import Finding, Pair
 from producer_agent.delivery.profile_problems import meant_number
@@ -298,6 +298,7 @@ def _refused(entry: Entry, known: Property, words: str) -> Finding:
     if other == "none":
         mend += " As in Java, that takes a certificate for any host."
     words = " ".join(words.split()).rstrip(".")
+    words += other_name(words, entry.name)
     write = ((entry.name, other),) if other is not None else ()
     return Finding("refused", f"librdkafka refuses it: {words}.{mend}", write)
 

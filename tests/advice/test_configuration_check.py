@@ -180,6 +180,31 @@ def test_all_that_librdkafka_refuses_together_is_found_not_only_the_first() -> N
     assert refused == {"acks", "retries", "max.in.flight", "queuing.strategy"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "name", "remark"),
+    [
+        ({"acks": "one"}, "acks", "(request.required.acks is its name for acks)"),
+        (
+            {"transactional.id": "t", "delivery.timeout.ms": 300000},
+            "delivery.timeout.ms",
+            "(message.timeout.ms is its name for delivery.timeout.ms)",
+        ),
+    ],
+)
+def test_a_refusal_under_another_name_says_which_was_written(
+    settings: Settings, name: str, remark: str
+) -> None:
+    assert remark in setting(judge(settings), name).reason
+
+
+def test_statistics_that_nobody_is_told_have_no_effect_in_python_alone() -> None:
+    python = judge_text('Producer({"statistics.interval.ms": 1000})')
+    assert python.settings[0].verdict == "no-effect"
+    told = judge_text('Producer({"statistics.interval.ms": 1000, "stats_cb": print})')
+    assert told.settings[0].verdict == "fine"
+    assert judge_text("statistics.interval.ms=1000").settings[0].verdict == "fine"
+
+
 def test_a_file_that_is_missing_here_is_told_apart_from_a_refusal() -> None:
     found = judge(SSL | {"ssl.ca.location": "/no/such.pem"})
     assert (found.accepted, found.runnable) == (False, True)
