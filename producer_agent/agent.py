@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from producer_agent import __version__, collector
-from producer_agent.command_handlers import CommandHandlers
+from producer_agent.command_handlers import REFUSALS, CommandHandlers
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.flows import Flows
 from producer_agent.jobs import Jobs
@@ -135,7 +135,10 @@ class Agent:
             result = self._handlers.handle(command)
             state = "done"
         except Exception as error:
-            log.info("command %d (%s) failed", command.id, command.kind, exc_info=error)
+            unexpected = None if isinstance(error, REFUSALS) else error
+            log.info(
+                "command %d (%s) failed: %s", command.id, command.kind, error, exc_info=unexpected
+            )
             state, result = "failed", {"error": str(error) or type(error).__name__}
         log.info("command %d: %s asked for %s: %s", command.id, command.who, command.kind, state)
         try:

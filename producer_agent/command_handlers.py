@@ -8,15 +8,20 @@ from functools import partial
 from typing import Any
 
 from producer_agent.commands import Command
+from producer_agent.dead_letters.policies import PolicyInvalid
 from producer_agent.dead_letters.topic_commands import DeadLetterTopicCommands
-from producer_agent.delivery.profiles import Profile
+from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run_manager import RunRefused, require_usable
 from producer_agent.flows import Flows
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultInjector, FaultKind
+from producer_agent.replay.manager import PlanRefused
+from producer_agent.replay.options import OptionsInvalid
+from producer_agent.replay.selection import SelectionInvalid
 from producer_agent.replay_commands import ReplayCommands
 from producer_agent.store import profiles
 from producer_agent.store.commands import CommandRow
+from producer_agent.store.queries.letter_filter import FilterInvalid
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
 from producer_agent.triage_commands import TriageCommands
@@ -24,6 +29,19 @@ from producer_agent.triage_commands import TriageCommands
 
 class CommandRefused(Exception):
     """The command cannot be done; the text says why and what to do."""
+
+
+REFUSALS = (
+    CommandRefused,
+    FilterInvalid,
+    OptionsInvalid,
+    PlanRefused,
+    PolicyInvalid,
+    ProfileInvalid,
+    RunRefused,
+    SelectionInvalid,
+)
+"""What says in its own words why a command cannot be done: no fault of the agent's."""
 
 
 class CommandHandlers:

@@ -163,7 +163,6 @@ def _badges(letter: Letter) -> None:
 def _replay(
     letter: Letter, decoded: Decoded, value_here: bytes | None, ledger: Sequence[ReplayRow]
 ) -> None:
-    told = None
     why_not = one_click_replay.why_not(letter, decoded, value_here)
     if why_not:
         st.info(why_not, icon=":material/block:")
@@ -182,8 +181,8 @@ def _replay(
                 key=f"letter-{letter.id}-replay",
             ):
                 with st.spinner("Replaying"):
-                    told = one_click_replay.replay({"dead_letters": [letter.id]})
-                ledger = context.read(lambda db: letters.replays_of(db, [letter.id]))
+                    one_click_replay.replay({"dead_letters": [letter.id]})
+                st.rerun()  # the status, the history and this button are others now
         if _can_be_planned(letter, decoded) and st.button(
             "Replay…",
             icon=":material/tune:",
@@ -199,9 +198,10 @@ def _replay(
                     () if topic is None else (topic,),
                 )
             )
+    told = one_click_replay.remembered().get(letter.id)
     if told is None and not ledger:
         return
-    outcome = one_click_replay.merged({letter.id: (told or {}).get(letter.id)}, ledger)[0]
+    outcome = one_click_replay.merged({letter.id: told}, ledger)[0]
     show_outcome(outcome)
 
 

@@ -32,7 +32,7 @@ def draw(letter: Letter, decoded: Decoded) -> None:
         st.markdown(
             f"{code_span(fact.name)} ({fact.code}): {escape_markdown(fact.meaning)}.  \n"
             f"Retried by librdkafka: **{_RETRIED[fact.retried]}** · stored: **{fact.stored}** · "
-            f"same record again: **{'may pass' if fact.replay_unchanged else 'will be refused'}**"
+            f"same record again: **{_again(fact.replay_unchanged)}**"
         )
     if decoded.error_wrapper_class:
         st.markdown(
@@ -105,3 +105,7 @@ def _time_of(at_us: object) -> str:
     if not isinstance(at_us, int) or not 0 <= at_us < 253_402_300_800_000_000:  # the year 10000
         return NOTHING
     return formats.clock(at_us, context.zone())
+
+
+def _again(passes: bool) -> str:
+    return "may pass" if passes else "is refused while what refused it is as it was"

@@ -191,7 +191,7 @@ def _facts(group: LetterGroup) -> None:
 def _times(group: LetterGroup) -> list[tuple[str, int | None]]:
     by = f" by {escape_markdown(group.state_by)}" if group.state_by else ""
     return [
-        ("It came up after a quiet day", group.came_up_us if group.is_new else None),
+        ("It came up", group.came_up_us if group.is_new else None),
         ("it came back after it was resolved", group.regressed_us if group.is_regressed else None),
         (f"{group.state}{by}", group.state_us if group.state != "new" else None),
     ]

@@ -96,9 +96,15 @@ def tell(queue: dict[str, Any], now_us: int) -> None:
             f"wait{'s' if waiting == 1 else ''} in the outbox to be published to {topic}{oldest}."
         )
     where = topic if len(topics) < 2 else f"{len(topics)} dead-letter topics"
+    unread = any(each.get("warnings") for each in topics)
     if behind := queue.get("behind"):
         lines.append(f"{n_are(behind)} on {where} and not read yet.")
     if not lines:
         everything = "Every failure is published" if queue else "The agent has told nothing yet"
-        lines.append(f"{everything}; all of {where} is read." if queue else f"{everything}.")
+        all_read = (
+            f"{everything}; what can be read of {where} is."
+            if unread
+            else (f"{everything}; all of {where} is read.")
+        )
+        lines.append(all_read if queue else f"{everything}.")
     st.caption(" ".join(lines))

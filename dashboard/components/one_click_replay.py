@@ -137,7 +137,8 @@ def warnings(chosen: Sequence[Replayable]) -> list[str]:
     if hopeless:
         fact = hopeless[0]
         found.append(
-            f"**It will be refused again as it is** ({fact.meaning}). {fact.mend}"
+            f"**It will be refused again while what refused it is as it was** ({fact.meaning}). "
+            f"{fact.mend}"
             if one
             else f"{count(len(hopeless))} of them **will be refused again unless changed** "
             f"({', '.join(sorted({fact.name for fact in hopeless}))}): mend the cause first."

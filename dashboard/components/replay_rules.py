@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard import context
-from dashboard.formats import code_span, count, escape_markdown
+from dashboard.formats import code_span, count, duration, escape_markdown
 from producer_agent.commands import Command
 from producer_agent.replay.options import CAUTIOUS_RAMP
 from producer_agent.store.queries import replays
@@ -71,10 +71,9 @@ def table() -> None:
 
 def words(rule: Rule) -> str:
     """``after 10 min, up to 100 an hour, ramp 1, 10, stops at 20% come back``."""
-    minutes = rule.delay_s / 60
     ramp = rule.options.get("ramp") or []
     share = rule.options.get("stop_share", DEFAULT_STOP)
-    parts = [f"after {minutes:g} min", f"up to {count(rule.cap_per_hour)} an hour"]
+    parts = [f"after {duration(rule.delay_s)}", f"up to {count(rule.cap_per_hour)} an hour"]
     if ramp:
         parts.append(f"ramp {', '.join(map(str, ramp))}")
     parts.append("never stops by itself" if share is None else f"stops at {share:.0%} come back")

@@ -114,6 +114,8 @@ class ReplayManager:
 
         def make_and_run() -> str:
             self._make(plan, ask_groups=False, ids=ids)
+            if (state := self._row(plan).state) != "planned":
+                return state  # nothing of it can be sent, or it could not be made
             self._set_running(plan, ("planned",))
             return self._run(plan)
 

@@ -78,7 +78,15 @@ class Planner:
             edits = self._reader(
                 partial(letter_edits.pending, letters=[letter.id for letter in letters])
             )
-            originals = [self._read(letter) for letter in letters]
+            editors = self._reader(
+                partial(letter_edits.editors, letters=[letter.id for letter in letters])
+            )
+            originals = [
+                Refused(f"{editors[letter.id]} is editing it: save or discard that first")
+                if letter.id in editors
+                else self._read(letter)
+                for letter in letters
+            ]
             records = work.plan(letters, originals, edits)
             self._writer.call(partial(replays.write_planned, plan=plan, records=records))
             done += len(letters)
@@ -92,8 +100,17 @@ class Planner:
         self._writer.call(
             partial(replay_plans.set_findings, plan=plan, findings=asdict(work.findings))
         )
+        # Nothing to send is nothing to wait for anybody's decision about.
+        sends = any(target.records for target in work.findings.targets.values())
+        state, reason = ("planned", None) if sends else ("done", "nothing of it can be sent")
         self._writer.call(
-            partial(replay_plans.set_state, plan=plan, state="planned", only_from=("planning",))
+            partial(
+                replay_plans.set_state,
+                plan=plan,
+                state=state,
+                reason=reason,
+                only_from=("planning",),
+            )
         )
 
     def _chunks(self, ids: Sequence[int]) -> Iterator[list[LetterToReplay]]:

@@ -80,6 +80,17 @@ def lock_of(db: Database, letter: int) -> EditLock | None:
     return None if row is None else EditLock(*row)
 
 
+def editors(db: Database, letters: Sequence[int]) -> dict[int, str]:
+    """Who is editing which of these dead letters now."""
+    marks = ", ".join("?" * len(letters))
+    rows = db.execute(
+        f"SELECT dead_letter, who FROM letter_edit_locks WHERE dead_letter IN ({marks}) "
+        "AND until_us > ?",
+        [*letters, now_us()],
+    )
+    return dict(rows.fetchall())
+
+
 def lock(db: Database, letter: int, who: str) -> EditLock:
     """Begin to edit; returns the lock, which is somebody else's if its token is not the one that
     this call would have made: compare :attr:`EditLock.who` and keep the token."""

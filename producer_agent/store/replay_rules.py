@@ -47,7 +47,7 @@ class LastHour:
     under_way: bool
     """One of its plans is not over yet."""
     stopped: str | None
-    """Why its newest plan stopped by itself, if it did."""
+    """Why its newest plan stopped by itself, or could send nothing, if so."""
 
 
 _COLUMNS = "id, cause, enabled, delay_s, cap_per_hour, options, made_by, made_us, stopped_reason"
@@ -124,8 +124,22 @@ def last_hour(db: Database, rule: Rule) -> LastHour:
         sent,
         back,
         any(state not in (*OVER, "stopped") for _, state, _ in plans),
-        plans[-1][2] if plans and plans[-1][1] == "stopped" else None,
+        _why_stopped(db, *plans[-1]) if plans else None,
     )
+
+
+def _why_stopped(db: Database, plan: int, state: str, reason: str | None) -> str | None:
+    if state == "stopped":
+        return reason
+    if state not in OVER:
+        return None
+    row = db.execute(
+        "SELECT reason, count(*) FROM replays WHERE plan = ? AND state = 'refused' "
+        "AND NOT EXISTS (SELECT 1 FROM replays o WHERE o.plan = ? AND o.state <> 'refused') "
+        "GROUP BY reason ORDER BY 2 DESC LIMIT 1",
+        [plan, plan],
+    ).fetchone()
+    return None if row is None else f"nothing of its newest plan could be sent: {row[0]}"
 
 
 def due_letters(db: Database, rule: Rule, limit: int) -> list[int]:
@@ -137,8 +151,9 @@ def due_letters(db: Database, rule: Rule, limit: int) -> list[int]:
         "AND d.status IN ('new', 'acknowledged') AND d.times_back = 0 AND d.stored_us <= ? "
         "AND NOT EXISTS (SELECT 1 FROM replays r WHERE r.dead_letter = d.id "
         "AND r.state IN ('intent', 'done', 'unknown', 'failed', 'refused', 'already')) "
-        "ORDER BY d.stored_us LIMIT ?",
-        [rule.cause, now_us() - int(rule.delay_s * 1e6), limit],
+        "AND NOT EXISTS (SELECT 1 FROM letter_edit_locks l "
+        "WHERE l.dead_letter = d.id AND l.until_us > ?) ORDER BY d.stored_us LIMIT ?",
+        [rule.cause, now_us() - int(rule.delay_s * 1e6), now_us(), limit],
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -176,6 +176,15 @@ def intend(
             "(SELECT 1 FROM dead_letters d WHERE d.id = dead_letter AND d.status = 'archived')",
             [now_us(), *stretch],
         )
+        db.execute(
+            "UPDATE replays SET state = 'refused', settled_us = ?1, "
+            "reason = 'somebody began to edit it after the plan was made' "
+            "WHERE EXISTS (SELECT 1 FROM letter_edit_locks WHERE until_us > ?1) "
+            "AND plan = ?2 AND state = 'planned' AND sequence BETWEEN ?3 AND ?4 AND EXISTS "
+            "(SELECT 1 FROM letter_edit_locks l "
+            "WHERE l.dead_letter = replays.dead_letter AND l.until_us > ?1)",
+            [now_us(), *stretch],
+        )
         cursor = db.execute(
             "UPDATE replays SET state = 'intent', batch = ? "
             "WHERE plan = ? AND state = 'planned' AND sequence BETWEEN ? AND ?",

@@ -15,6 +15,9 @@ from producer_agent.store.replay_rules import LastHour, Rule
 RATE_RECORDS = 20_000
 """The rate of a plan is that of so many records before its newest."""
 
+RATE_US = 15_000_000
+"""And of these, of so long before it."""
+
 STATES = ("planned", "refused", "intent", "done", "already", "failed", "unknown", "cancelled")
 """Every state of a ledger row."""
 
@@ -210,18 +213,27 @@ def _plan(db: Database, row: PlanRow) -> Plan:
 
 
 def _rate(db: Database, row: PlanRow) -> float | None:
+    """Records that landed a second, lately: pauses and the watching of a ramp are long ago soon."""
     if row.started_us is None or not row.landed:
         return None
-    # The records that landed last: they settle in the order of the plan, up to the next planned.
-    newest, oldest, landed = db.execute(
-        "SELECT max(settled_us), min(settled_us), count(*) FROM (SELECT settled_us FROM replays "
+    # The records that landed last: they settle in the order of the plan, up to the next planned,
+    # and a batch at a time.
+    batches = db.execute(
+        "SELECT settled_us, count(*) FROM (SELECT settled_us FROM replays "
         "WHERE plan = ?1 AND state = 'done' AND sequence < coalesce((SELECT min(sequence) FROM "
-        "replays WHERE plan = ?1 AND state = 'planned'), ?2) ORDER BY sequence DESC LIMIT ?3)",
+        "replays WHERE plan = ?1 AND state = 'planned'), ?2) ORDER BY sequence DESC LIMIT ?3) "
+        "GROUP BY settled_us ORDER BY settled_us",
         [row.id, row.records, RATE_RECORDS],
-    ).fetchone()
-    if newest is None:
+    ).fetchall()
+    if not batches:
         return None
-    # Batches settle together: the time of the first of these is no part of what they took, but
-    # where all of a plan is among them, it began with the run.
-    since_us = row.started_us if landed == row.landed else oldest
-    return float(landed / ((newest - since_us) / 1e6)) if newest > since_us else None
+    newest = batches[-1][0]
+    lately = [batch for batch in batches if batch[0] > newest - RATE_US]
+    # What came before the first of these began its batch: the one before, or the run itself.
+    before = [at_us for at_us, _ in batches if at_us <= newest - RATE_US]
+    if not before and sum(n for _, n in lately) == row.landed:
+        since_us = row.started_us
+    else:
+        since_us, lately = lately[0][0], lately[1:]
+    landed = sum(n for _, n in lately)
+    return landed / ((newest - since_us) / 1e6) if landed and newest > since_us else None
