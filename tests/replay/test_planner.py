@@ -134,3 +134,18 @@ def test_a_plan_cancelled_while_it_is_made_stays_cancelled(board: Board, noticed
     board.make_again(plan, ids, stopped=noticed)
     assert board.state(plan) == "cancelled"
     assert len(board.records(plan)) == (0 if noticed else 1)
+
+
+def test_a_letter_that_somebody_edits_is_left_to_them(board: Board) -> None:
+    """What they have not saved yet would be lost without a word."""
+    edited, other = board.store(original(0), original(1))
+    board.writer.call(partial(letter_edits.lock, letter=edited, who="kim"))
+    first, second = board.records(board.make([edited, other]))
+    assert (first.state, second.state) == ("refused", "planned")
+    assert first.reason == "kim is editing it: save or discard that first"
+
+
+def test_a_plan_that_can_send_nothing_waits_for_nobody(board: Board) -> None:
+    plan = board.make(board.store(original(0, topic="missing")))
+    row = board.plan(plan).row
+    assert (row.state, row.reason) == ("done", "nothing of it can be sent")

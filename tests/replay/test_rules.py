@@ -11,7 +11,7 @@ import pytest
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.replay.manager import ReplayManager
 from producer_agent.replay.rules import follow_rules
-from producer_agent.store import replay_rules
+from producer_agent.store import letter_edits, replay_rules
 from producer_agent.store.replay_rules import Rule
 from tests.recording import rows
 from tests.replay.room import Board, on_topic, original
@@ -193,3 +193,24 @@ def test_a_rule_whose_options_can_no_longer_be_read_does_not_keep_the_others_fro
     live.store(original(0))
     assert follow(live, manager) == 1
     assert live.statuses() == ["replayed"]
+
+
+def test_a_rule_that_can_send_nothing_switches_itself_off_and_says_why(
+    live: Board, manager: ReplayManager
+) -> None:
+    """Else each letter that comes makes a plan that sends nothing."""
+    live.store(original(0, topic="missing"))
+    save(live)
+    assert follow(live, manager) == 1
+    live.store(original(1, topic="missing"))
+    assert follow(live, manager) == 1
+    rule = the_rule(live)
+    assert not rule.enabled
+    assert "the topic missing is not on this cluster" in (rule.stopped_reason or "")
+
+
+def test_a_rule_leaves_a_letter_to_who_is_editing_it(live: Board, manager: ReplayManager) -> None:
+    (edited,) = live.store(original(0))
+    live.writer.call(partial(letter_edits.lock, letter=edited, who="kim"))
+    save(live)
+    assert follow(live, manager) == 0

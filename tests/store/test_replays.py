@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from producer_agent.store import dead_letters, replay_plans, replays
+from producer_agent.store import dead_letters, letter_edits, replay_plans, replays
 from producer_agent.store.queries import replays as queries
 from producer_agent.store.reader import Reader
 from producer_agent.store.replays import PlannedRecord, Settled
@@ -316,3 +316,13 @@ def test_a_plan_moves_only_from_where_it_may(writer: Writer, reader: Reader, mak
     assert ended is not None
     assert ended.ended_us is not None
     assert reader(replay_plans.under_way) == []
+
+
+def test_a_letter_that_somebody_began_to_edit_is_not_sent_under_them(
+    writer: Writer, reader: Reader, make: Make, letters: list[int]
+) -> None:
+    plan = make()
+    writer.call(partial(letter_edits.lock, letter=letters[2], who="kim"))
+    assert intend(writer, plan) == (0, N - 1)
+    states = rows(reader, "SELECT state FROM replays WHERE plan = ? ORDER BY sequence", plan)
+    assert states == ["intent"] * 2 + ["refused"] + ["intent"] * (N - 3)
