@@ -12,10 +12,8 @@ from producer_agent.commands import Command
 from producer_agent.replay.options import CAUTIOUS_RAMP
 from producer_agent.store.queries import replays
 from producer_agent.store.queries.replays import RuleView
-from producer_agent.store.replay_rules import Rule
+from producer_agent.store.replay_rules import DEFAULT_CAP_PER_HOUR, DEFAULT_DELAY_S, Rule
 
-DEFAULT_DELAY_MIN: Final = 10
-DEFAULT_CAP: Final = 100
 DEFAULT_STOP: Final = 0.2
 
 DEAD_LETTERS_PAGE: Final = "views/dead_letters.py"
@@ -87,7 +85,7 @@ def _fields(rule: Rule | None, cause: str) -> dict[str, Any]:
         "Minutes after it was dead-lettered",
         min_value=0.0,
         max_value=43_200.0,
-        value=rule.delay_s / 60 if rule else float(DEFAULT_DELAY_MIN),
+        value=rule.delay_s / 60 if rule else DEFAULT_DELAY_S / 60,
         step=1.0,
         key=f"rule-delay-{cause}",
     )
@@ -95,7 +93,7 @@ def _fields(rule: Rule | None, cause: str) -> dict[str, Any]:
         "At most so many an hour",
         min_value=1,
         max_value=1_000_000,
-        value=rule.cap_per_hour if rule else DEFAULT_CAP,
+        value=rule.cap_per_hour if rule else DEFAULT_CAP_PER_HOUR,
         key=f"rule-cap-{cause}",
     )
     stop = st.slider(

@@ -15,10 +15,11 @@ from producer_agent.cli.replay_options import SendingOptions, saying_how
 from producer_agent.cli.replay_watch import ask_agent
 from producer_agent.commands import Command
 from producer_agent.store.queries import replays as queries
-from producer_agent.store.queries.letter_filter import LetterFilter
+from producer_agent.store.queries.letter_filter import OPEN_STATUSES, LetterFilter
 from producer_agent.store.queries.letter_groups import groups
 from producer_agent.store.queries.replays import RuleView
 from producer_agent.store.reader import Reader
+from producer_agent.store.replay_rules import DEFAULT_CAP_PER_HOUR, DEFAULT_DELAY_S
 
 app = typer.Typer(help="Causes whose letters the agent sends back by itself.", no_args_is_help=True)
 
@@ -69,13 +70,13 @@ def set_rule(
         typer.Option(
             min=0, max=30 * 86_400, help="Seconds that a letter has to be old.", metavar="S"
         ),
-    ] = 300.0,
+    ] = DEFAULT_DELAY_S,
     per_hour: Annotated[
         int,
         typer.Option(
             min=1, max=1_000_000, help="Records that it may send in any hour.", metavar="N"
         ),
-    ] = 100,
+    ] = DEFAULT_CAP_PER_HOUR,
     off: Annotated[bool, typer.Option("--off", help="Keep it, switched off.")] = False,
     why: WhyOption = None,
     as_json: JsonOption = False,
@@ -111,6 +112,9 @@ def set_rule(
         print_json(result)
     else:
         say(f"Rule {result['rule']} is {'off' if off else 'on'}, for: {group.title}")
+        waiting = sum(group.statuses.get(status, 0) for status in OPEN_STATUSES)
+        if waiting and not off:
+            say(f"{waiting:,} open now: they are sent as soon as they are old enough.")
 
 
 @app.command("remove")

@@ -15,6 +15,10 @@ from producer_agent.store.replay_plans import OVER
 
 HOUR_US = 3_600_000_000
 
+DEFAULT_DELAY_S = 600.0
+DEFAULT_CAP_PER_HOUR = 100
+"""What the page and the terminal offer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
