@@ -92,7 +92,7 @@ def wait_for(agent: AgentProcess, plan: int, *states: str) -> dict[str, Any]:
 def make(agent: AgentProcess, ids: list[int], **options: Any) -> int:
     asked = agent.ask(Command.REPLAY_PLAN, {"dead_letters": ids, "options": options})
     plan = int(asked["plan"])
-    wait_for(agent, plan, "planned")
+    wait_for(agent, plan, "planned", "done")
     return plan
 
 
