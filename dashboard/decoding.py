@@ -1,4 +1,4 @@
-"""A stored dead letter, decoded anew from its bytes as its topic's policy said when it came."""
+"""What was decoded from a dead letter, looked at part by part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from dashboard.edit_draft import Record, record_of
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
+from producer_agent.dead_letters.conventions import Decoded
+from producer_agent.dead_letters.stored import original_parts
 from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.store.queries.dead_letters import Letter
 
@@ -14,34 +15,9 @@ _PLACE: Final = re.compile(r"header (.*) \[(\d+)\]", re.DOTALL)
 _PART: Final = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 
 
-def raw_record(letter: Letter) -> RawRecord:
-    """The record as it lay on its dead-letter topic."""
-    return RawRecord(
-        letter.topic,
-        letter.partition,
-        letter.offset,
-        letter.timestamp_ms,
-        letter.key,
-        letter.value,
-        letter.headers,
-    )
-
-
-def decoded_of(letter: Letter) -> Decoded:
-    """What its convention reads from it."""
-    return decode_under(raw_record(letter), letter.fixed_convention, letter.default_target)
-
-
 def sent_as(letter: Letter, decoded: Decoded) -> Record:
     """The record that a replay sends unless it is edited: the original without failure headers."""
-    if decoded.convention == unknown.NAME:
-        key, value, headers = letter.key, letter.value, letter.headers
-    else:
-        key, value, headers = (
-            decoded.original_key,
-            decoded.original_value,
-            decoded.original_headers,
-        )
+    key, value, headers = original_parts(letter, decoded)
     own = (REPLAY_HEADER, TIMES_HEADER)
     return record_of(key, value, [pair for pair in headers if pair[0] not in own])
 

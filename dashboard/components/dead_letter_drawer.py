@@ -23,6 +23,7 @@ from dashboard.components.payload import as_text
 from dashboard.formats import code_span, count, escape_markdown, visible
 from producer_agent.commands import Command
 from producer_agent.dead_letters.conventions import Decoded
+from producer_agent.dead_letters.stored import decoded_of
 from producer_agent.store.queries import dead_letters as letters
 from producer_agent.store.queries import letter_history as history_query
 from producer_agent.store.queries.dead_letters import Letter, ReplayRow
@@ -92,7 +93,7 @@ def draw(id_: int) -> None:
     if letter is None:
         st.warning("This dead letter was removed meanwhile.", icon=":material/search_off:")
         return
-    decoded = decoding.decoded_of(letter)
+    decoded = decoded_of(letter)
     value_here = letter_payload.left_behind(letter, decoded)
     _error_line(letter, decoded)
     _badges(letter)

@@ -15,9 +15,9 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import context
-from dashboard.decoding import decoded_of
 from dashboard.formats import count, size
 from producer_agent.cli.letter_record import csv_header, csv_line, json_line, record_of
+from producer_agent.dead_letters.stored import decoded_of
 from producer_agent.store.queries import dead_letters as letters
 from producer_agent.store.queries.dead_letters import LetterFilter
 from producer_agent.store.queries.letter_export import BEGINNING, PAGE, exported_letter, places

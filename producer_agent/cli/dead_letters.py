@@ -25,7 +25,8 @@ from producer_agent.cli.output import (
     say,
     visible,
 )
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under
+from producer_agent.dead_letters.conventions import Decoded
+from producer_agent.dead_letters.stored import decoded_of
 from producer_agent.store.queries import dead_letters as queries
 from producer_agent.store.queries.dead_letters import Letter, ReplayRow
 from producer_agent.store.queries.letter_history import HistoryEntry, history
@@ -143,19 +144,7 @@ def show(
     found, replays, left, events = Reader(settings_for(db).db)(ask)
     if found is None:
         fail(f"There is no dead letter {letter}. `dead-letters list` tells those there are.")
-    decoded = decode_under(
-        RawRecord(
-            found.topic,
-            found.partition,
-            found.offset,
-            found.timestamp_ms,
-            found.key,
-            found.value,
-            found.headers,
-        ),
-        found.fixed_convention,
-        found.default_target,
-    )
+    decoded = decoded_of(found)
     # A value that was too large to travel along is in the outbox of the agent that sent it.
     value = decoded.original_value if decoded.value_omitted is None else left
     if as_json:

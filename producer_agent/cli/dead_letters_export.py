@@ -22,7 +22,8 @@ from producer_agent.cli.letter_filter import LetterOptions, choosing_letters
 from producer_agent.cli.letter_record import csv_header, csv_line, json_line, record_of
 from producer_agent.cli.options import DbOption, settings_for
 from producer_agent.cli.output import count, fail, note
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
+from producer_agent.dead_letters.conventions import Decoded, unknown
+from producer_agent.dead_letters.stored import decoded_of, raw_record
 from producer_agent.store.queries.dead_letters import Letter, LetterFilter, newest_id
 from producer_agent.store.queries.letter_export import (
     BEGINNING,
@@ -120,23 +121,14 @@ def _write(letters: Iterator[ExportedLetter], to: BinaryIO, format_: Format) -> 
 
 
 def _decoded(letter: Letter) -> Decoded:
-    raw = RawRecord(
-        letter.topic,
-        letter.partition,
-        letter.offset,
-        letter.timestamp_ms,
-        letter.key,
-        letter.value,
-        letter.headers,
-    )
     try:
-        return decode_under(raw, letter.fixed_convention, letter.default_target)
+        return decoded_of(letter)
     except Exception as error:  # noqa: BLE001 - told, and no reason to lose the letters behind it
         note(
             f"Dead letter {letter.id} is exported as bytes only, as reading it broke "
             f"({type(error).__name__}: {error}). This is a bug in Ackboard; please report it."
         )
-        return unknown.decode(raw)
+        return unknown.decode(raw_record(letter))
 
 
 @contextmanager

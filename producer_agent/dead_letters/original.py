@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
+from producer_agent.dead_letters.conventions import Decoded
+from producer_agent.dead_letters.stored import decoded_of, original_parts
 from producer_agent.store import outbox
 from producer_agent.store.headers import Headers, as_bytes
 from producer_agent.store.replay_letters import LetterToReplay
@@ -42,19 +42,7 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
     Raises:
         NoOriginal: it holds nothing to send, or came from where nothing may be sent.
     """
-    decoded = decode_under(
-        RawRecord(
-            letter.topic,
-            letter.partition,
-            letter.offset,
-            letter.timestamp_ms,
-            letter.key,
-            letter.value,
-            _headers(letter),
-        ),
-        letter.fixed_convention,
-        letter.default_target,
-    )
+    decoded = decoded_of(letter)
     if decoded.internal_topic:
         raise NoOriginal(
             f"It came from {decoded.internal_topic}, an internal topic of a Streams application: "
@@ -65,17 +53,11 @@ def original_of(letter: LetterToReplay, writer: Writer) -> OriginalRecord:
             "It only points to its original and holds nothing to send: read that record at its "
             "topic, partition and offset."
         )
-    key, value, headers = (
-        decoded.original_key,
-        decoded.original_value,
-        decoded.original_headers,
-    )
-    if decoded.convention == unknown.NAME:
-        # Nothing was understood, so nothing may be left out: it goes as it lies there.
-        key, value, headers = letter.key, letter.value, _headers(letter)
+    key, value, headers = original_parts(letter, decoded)
     if decoded.value_omitted is not None:
         kept = _kept(decoded, writer)
-        key, value, headers = kept.key, kept.value, tuple(_bytes_of(kept.headers))
+        key, value = kept.key, kept.value
+        headers = tuple((name, as_bytes(told)) for name, told in kept.headers)
     names = {name for name, _ in headers}
     return OriginalRecord(
         topic=decoded.original_topic,
@@ -103,11 +85,3 @@ def _kept(decoded: Decoded, writer: Writer) -> outbox.KeptEvent:
             "that sent it keeps it in its own."
         )
     return kept
-
-
-def _headers(letter: LetterToReplay) -> tuple[tuple[str, bytes | None], ...]:
-    return tuple(_bytes_of(letter.headers))
-
-
-def _bytes_of(headers: Headers) -> Iterator[tuple[str, bytes | None]]:
-    return ((name, as_bytes(value)) for name, value in headers)

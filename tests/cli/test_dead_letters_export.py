@@ -11,6 +11,7 @@ import pytest
 
 from producer_agent.cli import dead_letters_export
 from producer_agent.cli.letter_record import FIELDS, record_of
+from producer_agent.dead_letters import stored
 from producer_agent.dead_letters.conventions import RawRecord, decode
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database
@@ -188,7 +189,7 @@ def test_a_letter_whose_reading_breaks_is_exported_as_bytes_and_so_are_those_beh
             raise ValueError("no such case")
         return decode(record)
 
-    monkeypatch.setattr(dead_letters_export, "decode_under", broken)
+    monkeypatch.setattr(stored, "decode_under", broken)
     result = invoke("dead-letters", "export")
     told = [json.loads(line) for line in result.stdout_bytes.splitlines()]
     assert [record["convention"] for record in told] == ["ackboard", "unknown"] + ["ackboard"] * 4

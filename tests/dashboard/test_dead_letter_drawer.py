@@ -12,8 +12,9 @@ from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
 from dashboard.components.letter_history import words
-from dashboard.decoding import decoded_of, raw_of, value_of
+from dashboard.decoding import raw_of, value_of
 from producer_agent.dead_letters.conventions import RawRecord
+from producer_agent.dead_letters.stored import decoded_of
 from producer_agent.store import letter_edits
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import open_database
