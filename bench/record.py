@@ -32,11 +32,12 @@ from rich.console import Console
 from rich.table import Table
 
 from producer_agent import collector
-from producer_agent.delivery.events import ANY_PARTITION, IDENTITY_HEADER, Event, pack_identity
+from producer_agent.delivery.events import ANY_PARTITION, Event, pack_identity
 from producer_agent.delivery.producer import RecordingProducer
 from producer_agent.delivery.recorder import Recorder
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.lab import Lab
+from producer_agent.kafka.our_headers import IDENTITY_HEADER
 from producer_agent.kafka.topics import TopicSpec, ensure_topics
 from producer_agent.store import lots, runs
 from producer_agent.store.clock import now_us

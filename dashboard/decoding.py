@@ -8,7 +8,7 @@ from typing import Any, Final
 from dashboard.edit_draft import Record, record_of
 from producer_agent.dead_letters.conventions import Decoded
 from producer_agent.dead_letters.stored import original_parts
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER
+from producer_agent.kafka.our_headers import REPLAY_HEADERS
 from producer_agent.store.queries.dead_letters import Letter
 
 _PLACE: Final = re.compile(r"header (.*) \[(\d+)\]", re.DOTALL)
@@ -18,8 +18,7 @@ _PART: Final = re.compile(r"([^.\[\]]+)(?:\[(\d+)\])?")
 def sent_as(letter: Letter, decoded: Decoded) -> Record:
     """The record that a replay sends unless it is edited: the original without failure headers."""
     key, value, headers = original_parts(letter, decoded)
-    own = (REPLAY_HEADER, TIMES_HEADER)
-    return record_of(key, value, [pair for pair in headers if pair[0] not in own])
+    return record_of(key, value, [pair for pair in headers if pair[0] not in REPLAY_HEADERS])
 
 
 def raw_of(letter: Letter, place: str) -> bytes | None:

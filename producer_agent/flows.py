@@ -11,16 +11,17 @@ from producer_agent.dead_letters.consumer import DeadLetterConsumer
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.dead_letters.publisher import Publisher
 from producer_agent.dead_letters.retention_watch import RetentionWatch
-from producer_agent.delivery.events import IDENTITY_HEADER, unknown_topic_of
+from producer_agent.delivery.events import unknown_topic_of
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.delivery.run_manager import RunManager, RunRefused
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultKind
 from producer_agent.kafka.first_records import FirstRecords
+from producer_agent.kafka.our_headers import IDENTITY_HEADER, REPLAY_HEADERS
 from producer_agent.kafka.topics import TopicProblem, TopicSpec
 from producer_agent.replay.manager import ReplayManager
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original, Refused
+from producer_agent.replay.original import Original, Refused
 from producer_agent.settings import Settings
 from producer_agent.store import outbox, profiles, runs
 from producer_agent.store.board import board_name
@@ -236,9 +237,7 @@ class Flows:
             topic=record.topic,
             key=record.key,
             value=record.value,
-            headers=[
-                pair for pair in record.headers if pair[0] not in (REPLAY_HEADER, TIMES_HEADER)
-            ],
+            headers=[pair for pair in record.headers if pair[0] not in REPLAY_HEADERS],
             own_bytes=record.own_bytes,
             dropped=record.dropped,
             partition=record.partition,

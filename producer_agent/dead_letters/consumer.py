@@ -28,13 +28,11 @@ from sqlite_utils import Database
 
 from producer_agent.dead_letters.assignment import Assigned, Assigner, Brokers
 from producer_agent.dead_letters.group_offsets import GroupOffsets
-from producer_agent.dead_letters.letters import REPLAY_HEADER, letter_from
+from producer_agent.dead_letters.letters import letter_from
 from producer_agent.store import dead_letter_positions, dead_letters
 from producer_agent.store.dead_letter_positions import Place
 from producer_agent.store.dead_letters import Letter
 from producer_agent.store.writer import Writer
-
-__all__ = ["REPLAY_HEADER", "DeadLetterConsumer", "Reading"]
 
 log = logging.getLogger(__name__)
 

@@ -9,17 +9,13 @@ from confluent_kafka import Message
 from producer_agent.dead_letters import fingerprint
 from producer_agent.dead_letters.conventions import Decoded, RawRecord, decode_under, unknown
 from producer_agent.dead_letters.conventions.record import Headers
+from producer_agent.kafka.messages import readable_headers
+from producer_agent.kafka.our_headers import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.store.dead_letter_policies import Policy
 from producer_agent.store.dead_letters import Letter
 from producer_agent.store.headers import as_bytes
 
 log = logging.getLogger(__name__)
-
-REPLAY_HEADER = "ackboard-replay"
-"""Header of a replayed record: its replay id. A record that comes back still has it."""
-
-TIMES_HEADER = "ackboard-replay-times"
-"""Likewise: how often it was replayed, in decimal digits."""
 
 
 def letter_from(message: Message, topic_id: str, policy: Policy) -> Letter:
@@ -87,18 +83,17 @@ def letter_of(
 
 
 def _headers_of(message: Message) -> Headers:
-    try:
-        return tuple((pair[0], as_bytes(pair[1])) for pair in message.headers() or ())
-    except (SystemError, UnicodeDecodeError):
-        # Kafka lets a header's name be any bytes; confluent-kafka raises SystemError for one that
-        # is no UTF-8, and has no other way to the headers. The rest of the record can be kept.
-        log.warning(
-            "%s[%s]@%s: its headers are left out, as the name of one is no UTF-8",
-            message.topic(),
-            message.partition(),
-            message.offset(),
-        )
-        return ()
+    headers = readable_headers(message)
+    if headers is not None:
+        return headers
+    # There is no other way to them; the rest of the record can be kept.
+    log.warning(
+        "%s[%s]@%s: its headers are left out, as the name of one is no UTF-8",
+        message.topic(),
+        message.partition(),
+        message.offset(),
+    )
+    return ()
 
 
 def _header(decoded: Decoded, wanted: str) -> str | None:

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from producer_agent.delivery.profiles import Profile
+from producer_agent.kafka.our_headers import IDENTITY_HEADER
 from producer_agent.store.clock import now_us
 
-IDENTITY_HEADER = "ackboard-id"
 _IDENTITY = struct.Struct(">16sQI")
 """Run uuid, sequence, CRC-32 of the value: 28 bytes in every event."""
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from producer_agent.kafka.messages import headers_of
+
 BATCH = 5_000
 STALLED_S = 30.0
 """Without a record for so long, the rest counts as out of reach."""
@@ -150,6 +152,29 @@ class ReadBack:
                     f"{topic} could not be read back whole: {places} is missing. A transaction of "
                     f"another producer may be open there, or a partition has no leader."
                 )
+
+    def find_header(
+        self,
+        topic: str,
+        stretch: Mapping[int, tuple[int, int]],
+        name: str,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[bytes, int, int]]:
+        """Value, partition and offset wherever a record in ``stretch`` has a header ``name`` that
+        is not null.
+
+        Raises:
+            ReadBackIncomplete: see :meth:`read`.
+        """
+        for lot in self.read(topic, stretch, stopped=stopped):
+            for message in lot:
+                partition, offset = message.partition(), message.offset()
+                assert partition is not None
+                assert offset is not None
+                for its, value in headers_of(message):
+                    if its == name and value is not None:
+                        yield value, partition, offset
 
     def _leave(self, topic: str, partition: int, left: dict[int, int]) -> None:
         """Fetch no more of a partition whose stretch was read, whatever else arrives there."""

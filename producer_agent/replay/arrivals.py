@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.our_headers import REPLAY_HEADER
 from producer_agent.kafka.read_back import ReadBack
-from producer_agent.replay.original import REPLAY_HEADER
 
 
 def watermarks_of(read_back: ReadBack, topic: str, partitions: int) -> dict[str, int]:
@@ -46,16 +45,13 @@ def find_arrivals(
     """
     prefix, bare = f"{plan}-".encode(), plan.encode()
     found: dict[int, tuple[int, int]] = {}
-    for lot in read_back.read(topic, stretch, stopped=stopped):
-        for message in lot:
-            for name, value in headers_of(message):
-                if name != REPLAY_HEADER or value is None or not value.startswith(bare):
-                    continue
-                # Before there were plans, a replay's id was a uuid alone.
-                number = b"0" if value == bare else value.removeprefix(prefix)
-                if number.isdigit() and int(number) in wanted:
-                    partition, offset = message.partition(), message.offset()
-                    assert partition is not None
-                    assert offset is not None
-                    found.setdefault(int(number), (partition, offset))
+    for value, partition, offset in read_back.find_header(
+        topic, stretch, REPLAY_HEADER, stopped=stopped
+    ):
+        if not value.startswith(bare):
+            continue
+        # Before there were plans, a replay's id was a uuid alone.
+        number = b"0" if value == bare else value.removeprefix(prefix)
+        if number.isdigit() and int(number) in wanted:
+            found.setdefault(int(number), (partition, offset))
     return found

@@ -7,11 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.our_headers import IDENTITY_HEADER
 from producer_agent.kafka.read_back import ReadBack
-
-IDENTITY_HEADER: Final = "ackboard-id"
-"""See ``delivery.events``, whose producers write it."""
 
 SLACK_MS: Final = 60_000
 """Clocks of producer and broker may differ by so much."""
@@ -57,15 +54,10 @@ def look_for(
             stretch = {
                 n: (max(starts[n], low), high) for n, (low, high) in marks.items() if n in starts
             }
-        for lot in read_back.read(topic, stretch, stopped=stopped):
-            for message in lot:
-                for name, value in headers_of(message):
-                    if name != IDENTITY_HEADER:
-                        continue
-                    sequence = wanted.pop(value or b"", None)
-                    if sequence is not None:
-                        partition, offset = message.partition(), message.offset()
-                        assert partition is not None
-                        assert offset is not None
-                        found.append((sequence, partition, offset))
+        for value, partition, offset in read_back.find_header(
+            topic, stretch, IDENTITY_HEADER, stopped=stopped
+        ):
+            sequence = wanted.pop(value, None)
+            if sequence is not None:
+                found.append((sequence, partition, offset))
     return found

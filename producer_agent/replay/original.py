@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from producer_agent.kafka.our_headers import REPLAY_HEADER, REPLAY_HEADERS, TIMES_HEADER
 from producer_agent.store.headers import Headers
-
-REPLAY_HEADER = "ackboard-replay"
-"""Header of a replayed record: its replay id. A record that comes back still has it."""
-
-TIMES_HEADER = "ackboard-replay-times"
-"""Header with how often the record was replayed, this time included, in decimal digits: told to
-boards that do not have this one's ledger."""
-
-REPLAY_HEADERS = (REPLAY_HEADER, TIMES_HEADER)
 
 
 class Refused(Exception):

@@ -6,11 +6,12 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from producer_agent.kafka.our_headers import REPLAY_HEADERS
 from producer_agent.replay.doubt import Doubt
 from producer_agent.replay.findings import Findings, TargetFindings
 from producer_agent.replay.header_names import require_header_name
 from producer_agent.replay.options import PlanOptions
-from producer_agent.replay.original import REPLAY_HEADERS, Original, Refused, marked
+from producer_agent.replay.original import Original, Refused, marked
 from producer_agent.replay.partitioners import PARTITIONERS
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.store import letter_edits

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from producer_agent.store.queries import dead_letters as letters
 from producer_agent.store.queries.dead_letters import LetterFilter
 from producer_agent.store.queries.letter_filter import filter_from_json, filter_to_json
-from producer_agent.store.queries.replays import matching_ids
+from producer_agent.store.queries.letter_order import ids as matching_ids
 
 
 class SelectionInvalid(Exception):

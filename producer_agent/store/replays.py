@@ -19,6 +19,7 @@ from producer_agent.store.clock import now_us
 from producer_agent.store.database import connection
 from producer_agent.store.headers import Headers, headers_from_json, headers_to_json
 from producer_agent.store.letter_status import set_status
+from producer_agent.store.queries.letter_filter import REPLAYABLE_STATUSES
 
 LIVE = ("intent", "done", "unknown")
 """States in which a record may be on its target, or is: no second replay of it may begin."""
@@ -199,7 +200,7 @@ def intend(
             "SELECT dead_letter FROM replays WHERE plan = ? AND sequence BETWEEN ? AND ? "
             "AND state = 'intent'",
             stretch,
-            only_from=OPEN_FOR_REPLAY,
+            only_from=REPLAYABLE_STATUSES,
         )
     return first, last
 
@@ -208,8 +209,6 @@ _LIVE_TWIN = (
     "o.dead_letter = replays.dead_letter AND o.plan <> replays.plan "
     "AND o.state IN ('intent', 'done', 'unknown')"
 )
-
-OPEN_FOR_REPLAY = ("new", "acknowledged", "resolved")
 
 
 def _next_stretch(db: Database, plan: int, most: int, most_bytes: int) -> tuple[int, int] | None:
@@ -306,7 +305,7 @@ def tell_done(db: Database, plan: int, after: int, most: int) -> int | None:
         "SELECT dead_letter FROM replays WHERE plan = ? AND state = 'done' "
         "AND sequence > ? AND sequence <= ?",
         [plan, after, row[0]],
-        only_from=(*OPEN_FOR_REPLAY, "replaying"),
+        only_from=(*REPLAYABLE_STATUSES, "replaying"),
     )
     return int(row[0])
 

@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from playwright.sync_api import Page, expect
 
 from producer_agent.commands import Command, ask_and_wait
-from producer_agent.replay.original import REPLAY_HEADER
+from producer_agent.kafka.our_headers import REPLAY_HEADER
 from tests.browser.conftest import Product, Screen
 from tests.waiting import wait_until
 

@@ -12,10 +12,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from producer_agent.delivery import run as module
-from producer_agent.delivery.events import IDENTITY_HEADER, identity_of
+from producer_agent.delivery.events import identity_of
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
+from producer_agent.kafka.our_headers import IDENTITY_HEADER
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
 from tests.kafka.mock_clients import watermarks

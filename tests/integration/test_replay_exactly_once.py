@@ -14,9 +14,9 @@ import pytest
 from producer_agent.commands import Command
 from producer_agent.kafka.lab import Lab
 from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.our_headers import REPLAY_HEADER
 from producer_agent.kafka.read_back import ReadBack
 from producer_agent.kafka.topics import TopicSpec, ensure_topics
-from producer_agent.replay.original import REPLAY_HEADER
 from tests.integration.agent_process import AgentProcess
 from tests.integration.dead_letter_seed import connect_record, seed
 from tests.integration.support import client_config

@@ -20,11 +20,10 @@ from producer_agent.commands import Command
 from producer_agent.dead_letters import envelope
 from producer_agent.dead_letters.conventions import RawRecord
 from producer_agent.delivery.errors import Stored
-from producer_agent.delivery.events import IDENTITY_HEADER
 from producer_agent.kafka.lab import Lab
+from producer_agent.kafka.our_headers import IDENTITY_HEADER, REPLAY_HEADER
 from producer_agent.kafka.read_back import ReadBack
 from producer_agent.kafka.topics import TopicSpec, ensure_topics
-from producer_agent.replay.original import REPLAY_HEADER
 from tests.dashboard.letter_seed import failed_event
 from tests.integration.agent_process import AgentProcess
 from tests.integration.dead_letter_seed import SOURCE, connect_record, seed

@@ -20,12 +20,13 @@ from confluent_kafka.admin._resource import ResourceType
 from sqlite_utils import Database
 
 from producer_agent.commands import Command
-from producer_agent.delivery.events import IDENTITY_HEADER, identity_of
+from producer_agent.delivery.events import identity_of
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.delivery.run_manager import RunManager
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.lab import Lab
+from producer_agent.kafka.our_headers import IDENTITY_HEADER
 from producer_agent.kafka.topics import TopicSpec
 from producer_agent.settings import Settings
 from producer_agent.store import lots, runs

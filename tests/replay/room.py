@@ -15,10 +15,11 @@ from producer_agent.kafka.admin import Admin
 from producer_agent.kafka.cluster_view import cluster_view
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.our_headers import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.kafka.read_back import ReadBack
 from producer_agent.replay.manager import ReplayManager
 from producer_agent.replay.options import PlanOptions
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER, Original
+from producer_agent.replay.original import Original
 from producer_agent.replay.planner import Planner
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.store import dead_letters, replay_plans, runs

@@ -10,9 +10,9 @@ from confluent_kafka import KafkaError, Producer
 
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
 from producer_agent.kafka.messages import headers_of
+from producer_agent.kafka.our_headers import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.replay.manager import ReplayManager
 from producer_agent.replay.options import PlanOptions
-from producer_agent.replay.original import REPLAY_HEADER, TIMES_HEADER
 from producer_agent.replay.selection import Selection
 from producer_agent.store import letter_edits
 from tests.recording import rows

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from producer_agent.kafka.embedded import EmbeddedCluster
+from producer_agent.kafka.our_headers import REPLAY_HEADER
 from producer_agent.replay import runner
-from producer_agent.replay.original import REPLAY_HEADER
 from producer_agent.replay.recovery import LOST_TRACE
 from producer_agent.replay.sender import Interrupted, NotAllowed, Outgoing, Sent
 from producer_agent.store.reader import Reader

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from producer_agent.store import replay_plans, replay_rules
-from producer_agent.store.queries.letter_filter import LetterFilter, where_clause
 from producer_agent.store.replay_plans import PlanRow
 from producer_agent.store.replay_rules import LastHour, Rule
 
@@ -184,13 +183,6 @@ def records(
         fields[4] = fields[4] == 1
         found.append(PlanRecord(*fields))
     return tuple(found)
-
-
-def matching_ids(db: Database, wanted: LetterFilter) -> list[int]:
-    """Row ids of every letter that matches, in the order in which they were stored."""
-    where, values = where_clause(wanted)
-    rows = db.execute(f"SELECT d.id FROM dead_letters d {where} ORDER BY d.id", values)
-    return [row[0] for row in rows.fetchall()]
 
 
 def _plan(db: Database, row: PlanRow) -> Plan:
