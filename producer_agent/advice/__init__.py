@@ -1,1 +1,1 @@
-"""Advice on producer settings: what a pasted configuration really does, and what to write."""
+"""Advice: which profile a topic should use, what its settings do, and why it fails."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from producer_agent.advice.configuration_check import Judgement, check, read
-from producer_agent.advice.pasted import ConfigurationUnreadable
+from producer_agent.advice.check.configuration_check import Judgement, check, read
+from producer_agent.advice.check.pasted import ConfigurationUnreadable
 from producer_agent.cli.output import print_table, say
 from producer_agent.delivery.profile_problems import UNNAMED, Problem
 

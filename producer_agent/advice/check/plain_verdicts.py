@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from producer_agent.advice.library_answer import effective_values
-from producer_agent.advice.names import CALLBACKS
-from producer_agent.advice.pasted import Entry
-from producer_agent.advice.setting_checks import held_value, setting_of
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import Finding
+from producer_agent.advice.check.library_answer import effective_values
+from producer_agent.advice.check.names import CALLBACKS
+from producer_agent.advice.check.pasted import Entry
+from producer_agent.advice.check.setting_checks import held_value, setting_of
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import Finding
 from producer_agent.kafka.properties import Property, known_properties, read_back
 
 _DERIVED: Final = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from producer_agent.advice.java_settings import JAVA_SETTINGS
+from producer_agent.advice.check.java_settings import JAVA_SETTINGS
 from producer_agent.kafka.properties import canonical, known_properties
 
 CALLBACKS: Final = frozenset(

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from producer_agent.advice.java_settings import DEFAULTS_THAT_DIFFER
-from producer_agent.advice.library_answer import BOOL_ONLY, Trial, answer
-from producer_agent.advice.names import CALLBACKS
-from producer_agent.advice.pasted import MASK, Entry, Format
-from producer_agent.advice.refusals import blamed, refusal_finding
-from producer_agent.advice.setting_checks import preferred
-from producer_agent.advice.verdicts import Change, Corrected, Finding, Pair
+from producer_agent.advice.check.java_settings import DEFAULTS_THAT_DIFFER
+from producer_agent.advice.check.library_answer import BOOL_ONLY, Trial, answer
+from producer_agent.advice.check.names import CALLBACKS
+from producer_agent.advice.check.pasted import MASK, Entry, Format
+from producer_agent.advice.check.refusals import blamed, refusal_finding
+from producer_agent.advice.check.setting_checks import preferred
+from producer_agent.advice.check.verdicts import Change, Corrected, Finding, Pair
 from producer_agent.kafka.properties import canonical
 
 _MOST_ROUNDS: Final = 50

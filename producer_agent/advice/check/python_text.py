@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from producer_agent.advice.names import is_setting
-from producer_agent.advice.pasted import MOST_SETTINGS, ConfigurationUnreadable, Entry
-from producer_agent.advice.python_values import Unknown, code_of, evaluated
+from producer_agent.advice.check.names import is_setting
+from producer_agent.advice.check.pasted import MOST_SETTINGS, ConfigurationUnreadable, Entry
+from producer_agent.advice.check.python_values import Unknown, code_of, evaluated
 
 _TOPIC_CONFIG: Final = "default.topic.config"
 _ELIDED: Final = re.compile(r"^[ \t]*(?:\.\.\.|…)[ \t]*,?[ \t]*(?:#.*)?$", re.MULTILINE)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from producer_agent.advice.configuration_check import Judgement, check, read
-from producer_agent.advice.verdicts import JudgedSetting
+from producer_agent.advice.check.configuration_check import Judgement, check, read
+from producer_agent.advice.check.verdicts import JudgedSetting
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.properties import known_properties
 from tests.waiting import wait_until

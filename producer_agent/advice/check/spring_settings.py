@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from producer_agent.advice.pasted import Entry
+from producer_agent.advice.check.pasted import Entry
 
 _COMMON: Final = MappingProxyType(
     {

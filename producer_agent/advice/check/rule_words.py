@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import Finding, Pair
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import Finding, Pair
 
 Found = Iterator[tuple[str, Finding]]
 """Setting and finding; a setting may be blamed more than once."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from producer_agent.advice.pasted import MOST_SETTINGS, ConfigurationUnreadable
+from producer_agent.advice.check.pasted import MOST_SETTINGS, ConfigurationUnreadable
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAMED: Final = {"name", "value"}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from producer_agent.advice.configuration_check import Judgement, check, read
+from producer_agent.advice.check.configuration_check import Judgement, check, read
 
 HERE = Path(__file__).parent / "configurations"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((HERE / "expected.json").read_text())

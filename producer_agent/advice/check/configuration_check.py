@@ -9,24 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from producer_agent.advice import dangerous_delivery, dangerous_operation, idle_settings
-from producer_agent.advice.configuration_text import read
-from producer_agent.advice.correction import correct
-from producer_agent.advice.effective import effective
-from producer_agent.advice.java_settings import DEFAULTS_THAT_DIFFER
-from producer_agent.advice.library_answer import (
+from producer_agent.advice.check import dangerous_delivery, dangerous_operation, idle_settings
+from producer_agent.advice.check.configuration_text import read
+from producer_agent.advice.check.correction import correct
+from producer_agent.advice.check.effective import effective
+from producer_agent.advice.check.java_settings import DEFAULTS_THAT_DIFFER
+from producer_agent.advice.check.library_answer import (
     Trial,
     answer,
     answer_to_missing,
     effective_values,
 )
-from producer_agent.advice.names import CALLBACKS
-from producer_agent.advice.pasted import Entry, PastedConfiguration
-from producer_agent.advice.plain_verdicts import plain_finding
-from producer_agent.advice.refusals import blamed, refusal_finding
-from producer_agent.advice.setting_checks import name_finding, preferred, setting_of, value_finding
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import Finding, JudgedSetting, Judgement, NotTried
+from producer_agent.advice.check.names import CALLBACKS
+from producer_agent.advice.check.pasted import Entry, PastedConfiguration
+from producer_agent.advice.check.plain_verdicts import plain_finding
+from producer_agent.advice.check.refusals import blamed, refusal_finding
+from producer_agent.advice.check.setting_checks import (
+    name_finding,
+    preferred,
+    setting_of,
+    value_finding,
+)
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import Finding, JudgedSetting, Judgement, NotTried
 from producer_agent.kafka.properties import known_properties
 
 __all__ = ["Judgement", "check", "read"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from producer_agent.advice.rule_words import Found
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import Finding
+from producer_agent.advice.check.rule_words import Found
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import Finding
 from producer_agent.kafka.properties import known_properties
 
 _GZIP_HIGHEST: Final = 9

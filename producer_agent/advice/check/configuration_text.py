@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from producer_agent.advice.documents import Leaf, Pairs, json_leaves, read_json, yaml_leaves
-from producer_agent.advice.java_settings import JAVA_SETTINGS
-from producer_agent.advice.names import inside_paths, is_setting, of_producer_prefix
-from producer_agent.advice.pasted import (
+from producer_agent.advice.check.documents import Leaf, Pairs, json_leaves, read_json, yaml_leaves
+from producer_agent.advice.check.java_settings import JAVA_SETTINGS
+from producer_agent.advice.check.names import inside_paths, is_setting, of_producer_prefix
+from producer_agent.advice.check.pasted import (
     MOST_SETTINGS,
     ConfigurationUnreadable,
     Entry,
@@ -25,15 +25,15 @@ from producer_agent.advice.pasted import (
     masked,
     without_pem,
 )
-from producer_agent.advice.properties_text import (
+from producer_agent.advice.check.properties_text import (
     is_java_code,
     read_java_code,
     read_properties,
     with_placeholder,
     without_comments,
 )
-from producer_agent.advice.python_text import entry_of, read_python
-from producer_agent.advice.spring_settings import is_spring, producer_settings
+from producer_agent.advice.check.python_text import entry_of, read_python
+from producer_agent.advice.check.spring_settings import is_spring, producer_settings
 from producer_agent.delivery.profiles import PROPERTY_OF
 
 __all__ = ["LARGEST_BYTES", "ConfigurationUnreadable", "PastedConfiguration", "read"]

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from producer_agent.advice.rule_words import Found, danger
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import Finding
+from producer_agent.advice.check.rule_words import Found, danger
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import Finding
 
 _ADDRESS: Final = re.compile(
     r"(?:(?:plaintext|ssl|sasl_plaintext|sasl_ssl)://)?(?:\[[0-9a-f:.%]+\]|[^\s:/\[\]'\"@]+)"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from producer_agent.advice.rule_words import Found, danger, keeping
-from producer_agent.advice.settings_view import SettingsView
+from producer_agent.advice.check.rule_words import Found, danger, keeping
+from producer_agent.advice.check.settings_view import SettingsView
 
 BROKER_MESSAGE_MAX_BYTES: Final = 1_048_588
 """`message.max.bytes` of a broker, and so `max.message.bytes` of a topic, if not set."""

@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 import confluent_kafka
 
-from producer_agent.advice.pasted import MASK, Entry
-from producer_agent.advice.verdicts import NotTried
+from producer_agent.advice.check.pasted import MASK, Entry
+from producer_agent.advice.check.verdicts import NotTried
 from producer_agent.kafka.properties import canonical, known_properties, read_back, refusal
 
 Value = str | bool | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from producer_agent.advice.pasted import Format
+from producer_agent.advice.check.pasted import Format
 
 Verdict = Literal["refused", "unknown", "java-only", "no-effect", "dangerous", "default", "fine"]
 Source = Literal["given", "derived", "default"]

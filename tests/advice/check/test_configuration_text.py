@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from producer_agent.advice.configuration_check import check
-from producer_agent.advice.configuration_text import LARGEST_BYTES, read
-from producer_agent.advice.pasted import ConfigurationUnreadable
+from producer_agent.advice.check.configuration_check import check
+from producer_agent.advice.check.configuration_text import LARGEST_BYTES, read
+from producer_agent.advice.check.pasted import ConfigurationUnreadable
 
 Pairs = list[tuple[str, str | None]]
 

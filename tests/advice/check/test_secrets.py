@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from producer_agent.advice.configuration_check import check
-from producer_agent.advice.configuration_text import read
-from producer_agent.advice.pasted import ConfigurationUnreadable, is_secret
+from producer_agent.advice.check.configuration_check import check
+from producer_agent.advice.check.configuration_text import read
+from producer_agent.advice.check.pasted import ConfigurationUnreadable, is_secret
 
 SECRET = "Zq7fKx93mWv"
 NAMES = [

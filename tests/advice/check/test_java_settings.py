@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from producer_agent.advice.java_settings import DEFAULTS_THAT_DIFFER, ELSEWHERE, JAVA_SETTINGS
-from producer_agent.advice.names import of_constant
+from producer_agent.advice.check.java_settings import DEFAULTS_THAT_DIFFER, ELSEWHERE, JAVA_SETTINGS
+from producer_agent.advice.check.names import of_constant
 from producer_agent.kafka.properties import known_properties, read_back
 
 

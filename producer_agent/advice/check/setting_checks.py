@@ -8,11 +8,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, cast
 
-from producer_agent.advice.java_settings import ELSEWHERE, JAVA_SETTINGS, JavaSetting
-from producer_agent.advice.library_answer import BOOL_ONLY, is_hidden
-from producer_agent.advice.names import CALLBACKS, other_name
-from producer_agent.advice.pasted import MASK, Entry
-from producer_agent.advice.verdicts import Finding, Pair
+from producer_agent.advice.check.java_settings import ELSEWHERE, JAVA_SETTINGS, JavaSetting
+from producer_agent.advice.check.library_answer import BOOL_ONLY, is_hidden
+from producer_agent.advice.check.names import CALLBACKS, other_name
+from producer_agent.advice.check.pasted import MASK, Entry
+from producer_agent.advice.check.verdicts import Finding, Pair
 from producer_agent.delivery.profile_problems import meant_number
 from producer_agent.kafka.properties import (
     ALIASES,

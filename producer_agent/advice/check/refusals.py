@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from producer_agent.advice.names import other_name
-from producer_agent.advice.pasted import MASK, Entry
-from producer_agent.advice.verdicts import Finding, Pair
+from producer_agent.advice.check.names import other_name
+from producer_agent.advice.check.pasted import MASK, Entry
+from producer_agent.advice.check.verdicts import Finding, Pair
 from producer_agent.kafka.properties import canonical, known_properties
 
 _QUOTED: Final = re.compile(r"[`\"'](?P<name>[a-z][a-z0-9._]*)(?:=[A-Za-z0-9_]+)?[`\"']")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from producer_agent.advice.library_answer import Trial, effective_values
-from producer_agent.advice.setting_checks import preferred
-from producer_agent.advice.settings_view import SettingsView
-from producer_agent.advice.verdicts import EffectiveValue
+from producer_agent.advice.check.library_answer import Trial, effective_values
+from producer_agent.advice.check.setting_checks import preferred
+from producer_agent.advice.check.settings_view import SettingsView
+from producer_agent.advice.check.verdicts import EffectiveValue
 from producer_agent.kafka.properties import known_properties
 
 

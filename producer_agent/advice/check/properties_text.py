@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from producer_agent.advice.java_settings import JAVA_SETTINGS
-from producer_agent.advice.names import is_setting, of_constant
-from producer_agent.advice.pasted import ConfigurationUnreadable, Entry
+from producer_agent.advice.check.java_settings import JAVA_SETTINGS
+from producer_agent.advice.check.names import is_setting, of_constant
+from producer_agent.advice.check.pasted import ConfigurationUnreadable, Entry
 
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from producer_agent.advice.pasted import Entry, Format
+from producer_agent.advice.check.pasted import Entry, Format
 from producer_agent.kafka.properties import canonical
 
 
