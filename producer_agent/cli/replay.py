@@ -122,14 +122,15 @@ def run(
     path = settings_for(db).db
     reader = Reader(path)
     found = _existing(reader, plan)
-    if found.row.state != "running":
-        ask_agent(path, Command.REPLAY_RUN, {"plan": plan}, why)
-    if wait:
-        try:
+    try:
+        # Once asked, the agent sends, whether or not its answer is waited for.
+        if found.row.state != "running":
+            ask_agent(path, Command.REPLAY_RUN, {"plan": plan}, why)
+        if wait:
             with progress(f"plan {plan}", quiet=as_json) as look:
                 found = watch(path, plan, _UNDER_WAY, look)
-        except KeyboardInterrupt:
-            _left(plan, "running")
+    except KeyboardInterrupt:
+        _left(plan, "running")
     _tell(reader, plan, as_json)
     if wait:
         _judge(found)
@@ -210,8 +211,8 @@ def _end(kind: Command, plan: int, why: str | None, as_json: bool, db: Path | No
     path = settings_for(db).db
     reader = Reader(path)
     _existing(reader, plan)
-    ask_agent(path, kind, {"plan": plan}, why)
     try:
+        ask_agent(path, kind, {"plan": plan}, why)
         with progress(f"plan {plan}", quiet=as_json) as look:
             watch(path, plan, _UNDER_WAY, look)
     except KeyboardInterrupt:
