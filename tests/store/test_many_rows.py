@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from producer_agent.store import many_rows
 from producer_agent.store.database import connection, open_database
 from producer_agent.store.many_rows import MOST_BYTES, MOST_ROWS, insert_many
 
@@ -47,27 +44,3 @@ def test_large_rows_go_one_by_one_so_that_no_statement_keeps_them_all(db: Databa
     assert db.execute("SELECT a, length(b) FROM t ORDER BY id").fetchall() == [
         (number, MOST_BYTES // 4 + 1) for number in range(4)
     ]
-
-
-def test_a_busy_thread_does_not_hold_it_up_row_by_row(db: Database) -> None:
-    stop = threading.Event()
-
-    def compute() -> None:
-        while not stop.is_set():
-            sum(range(1_000))
-
-    busy = threading.Thread(target=compute)
-    rows = [(number, None) for number in range(MOST_ROWS)]
-    insert_many(db, "t", "a, b", rows)  # prepared, as in any batch but the first
-    busy.start()
-    try:
-        began_s = time.monotonic()
-        insert_many(db, "t", "a, b", rows)
-        together_s = time.monotonic() - began_s
-        began_s = time.monotonic()
-        connection(db).executemany(many_rows._statement("t", "a, b", 1), rows)
-        one_by_one_s = time.monotonic() - began_s
-    finally:
-        stop.set()
-        busy.join()
-    assert together_s < one_by_one_s / 4
