@@ -54,12 +54,12 @@ class LedgerSender:
         """See :class:`Sender`."""
         self._batch.wait(self._producer, self._gives_up)
         sent, records = self._batch.sent, self._batch.records
-        final = blamed(self._batch.failed, sent.refused)
-        sent.refused = final.refused
+        blame = blamed(self._batch.failed, sent.refused)
+        sent.refused = blame.refused
         for at, error in self._batch.failed.items():
-            if at not in final.refused and at not in final.suspects:
+            if at not in blame.refused and at not in blame.suspects:
                 sent.doubtful[at] = error.str()
-        for at, reason in final.suspects.items():
+        for at, reason in blame.suspects.items():
             self._send_alone(at, records[at], reason, sent)
         for at in range(len(records)):
             if at not in sent.landed and at not in sent.refused:
@@ -75,10 +75,6 @@ class LedgerSender:
             sent.landed[at] = alone.sent.landed[0]
         elif blamed(alone.failed, alone.sent.refused).refused:
             sent.refused[at] = reason
-
-    def trial(self, records: Sequence[Outgoing]) -> bool:
-        """Never asked for: suspects are sent one by one."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """See :class:`Sender`."""

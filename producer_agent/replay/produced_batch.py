@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -112,19 +113,28 @@ class ProducedBatch:
         return len(self.sent.landed) == len(self.records)
 
 
-def blamed(failed: Mapping[int, KafkaError], refused: Mapping[int, str]) -> Sent:
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Failures that are final; positions are those of a batch's records."""
+
+    refused: dict[int, str]
+    """Position → why the record can never land."""
+    suspects: dict[int, str] = field(default_factory=dict)
+    """Likewise, but one of them may have taken the others along."""
+
+
+def blamed(failed: Mapping[int, KafkaError], refused: Mapping[int, str]) -> Blame:
     """The failures that are final, told apart by whether others may have caused them."""
-    sent = Sent(refused=dict(refused))
+    refused, suspects = dict(refused), {}
     for at, error in failed.items():
         words = f"{error.name()}: {error.str()}"
         if error.code() in OF_THE_RECORD:
-            sent.suspects[at] = words
+            suspects[at] = words
         elif _is_final(error):
-            sent.refused[at] = words
-    if len(sent.suspects) == 1:
-        sent.refused |= sent.suspects
-        sent.suspects = {}
-    return sent
+            refused[at] = words
+    if len(suspects) == 1:
+        return Blame(refused | suspects)
+    return Blame(refused, suspects)
 
 
 def _is_final(error: KafkaError) -> bool:

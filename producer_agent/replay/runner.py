@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -26,13 +26,12 @@ from confluent_kafka import KafkaException
 from producer_agent.kafka.admin import ClusterUnreachable
 from producer_agent.kafka.read_back import ReadBackIncomplete
 from producer_agent.replay.batches import Batch, Batches
-from producer_agent.replay.culprits import culprits
 from producer_agent.replay.ledger_sender import LedgerSender
 from producer_agent.replay.options import PlanOptions
 from producer_agent.replay.original import Original
 from producer_agent.replay.pacing import Pacing
 from producer_agent.replay.recovery import Recovery
-from producer_agent.replay.sender import Interrupted, NotAllowed, Sender, Sent
+from producer_agent.replay.sender import BatchTooLarge, Interrupted, NotAllowed, Sender, Sent
 from producer_agent.replay.target_cluster import TargetCluster
 from producer_agent.replay.transactional_sender import TransactionalSender
 from producer_agent.store import replay_plans, replays
@@ -187,7 +186,7 @@ class PlanRunner:
             self._sender.begin(batch.number, batch.outgoing)
             if pacing.is_free:
                 self._ask(pacing)
-            sent_now = self._sender.finish()
+            sent_now = self._finish(batch)
             if self._settle(batch, sent_now):
                 # Its number was not committed: it goes with what is left of the batch.
                 batches.void()
@@ -210,15 +209,11 @@ class PlanRunner:
         """Write what came of a batch. Returns whether some of it has to be sent again: then
         nothing of it landed, and those that never can are told before the rest goes."""
         rows = batch.sequences
-        if sent.refused or sent.suspects:
-            refused = dict(sent.refused)
-            if sent.suspects:
-                self._progress("looking for the record that the cluster refuses")
-                refused |= self._culprits(batch, sent.suspects)
-            final = [Settled(rows[at], "failed", reason) for at, reason in refused.items()]
+        if sent.refused:
+            final = [Settled(rows[at], "failed", reason) for at, reason in sent.refused.items()]
             if self._method == "transactions":
                 again = [
-                    Settled(row, "planned") for at, row in enumerate(rows) if at not in refused
+                    Settled(row, "planned") for at, row in enumerate(rows) if at not in sent.refused
                 ]
                 self._write(partial(replays.settle, outcomes=[*final, *again]))
                 return True
@@ -239,18 +234,15 @@ class PlanRunner:
             raise Interrupted(next(iter(sent.doubtful.values())))
         return False
 
-    def _culprits(self, batch: Batch, suspects: Mapping[int, str]) -> dict[int, str]:
-        """Which of the suspects the cluster refuses by itself."""
+    def _finish(self, batch: Batch) -> Sent:
         assert self._sender is not None
-        places = sorted(suspects)
-        trial = self._sender.trial
-        guilty = culprits(places, lambda some: trial([batch.outgoing[at] for at in some]))
-        if not guilty:
-            # Together they are too large: smaller batches, of the producer and of the ledger.
+        try:
+            return self._sender.finish()
+        except BatchTooLarge:
+            # Smaller ones, of the producer and of the ledger.
             self._most_records = max(1, len(batch.outgoing) // 2)
             self._batch_bytes = max(10_000, self._batch_bytes // 2)
-            raise Interrupted("the batch was too large for its topic; smaller ones follow")
-        return {at: suspects[at] for at in guilty}
+            raise
 
     def _make_sender(self) -> Sender:
         findings = self._findings()
@@ -269,6 +261,7 @@ class PlanRunner:
                 self._plan.uuid,
                 self._mark_topic,
                 lambda: self._ending,
+                self._progress,
                 compression,
                 batch_bytes,
             )

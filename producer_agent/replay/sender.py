@@ -17,6 +17,10 @@ class Interrupted(Exception):
     """How far the batch came is not known: settle it from the cluster, then go on."""
 
 
+class BatchTooLarge(Interrupted):
+    """Nothing of it landed, as its records are too large together; each alone is not."""
+
+
 class NotAllowed(Exception):
     """The cluster refuses this way of sending for good; the text names the mend."""
 
@@ -39,8 +43,6 @@ class Sent:
     """Position → partition and offset."""
     refused: dict[int, str] = field(default_factory=dict)
     """Position → why the record can never land. In a transaction, nothing of the batch landed."""
-    suspects: dict[int, str] = field(default_factory=dict)
-    """Likewise, but one of them may have taken the others along. In transactions only."""
     doubtful: dict[int, str] = field(default_factory=dict)
     """Position → why it is not known whether it landed."""
 
@@ -64,11 +66,8 @@ class Sender(Protocol):
         """Wait for what comes of it.
 
         Raises:
-            Interrupted: how far it came is not known. NotAllowed: see there.
+            Interrupted: how far it came is not known. BatchTooLarge, NotAllowed: see there.
         """
-
-    def trial(self, records: Sequence[Outgoing]) -> bool:
-        """Whether the cluster takes these records, without landing any; for suspects."""
 
     def close(self) -> None:
         """Let go of the connections; what was not finished is void or unknown."""

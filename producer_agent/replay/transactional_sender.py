@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from producer_agent.replay.culprits import culprits
 from producer_agent.replay.produced_batch import (
     ProducedBatch,
     blamed,
     discard,
     producer_config,
 )
-from producer_agent.replay.sender import Interrupted, NotAllowed, Outgoing, Sent
+from producer_agent.replay.sender import BatchTooLarge, Interrupted, NotAllowed, Outgoing, Sent
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class TransactionalSender:
         mark_topic: A topic that is there, for the group offset that each transaction carries: the
             broker takes none of a topic it does not know.
         gives_up: Whether to wait no longer: the agent ends, and the next one goes on.
+        tell: Called with what it does where that takes time.
         compression: librdkafka's name, or None.
         batch_bytes: The largest produce batch.
     """
@@ -48,12 +50,14 @@ class TransactionalSender:
         plan: str,
         mark_topic: str,
         gives_up: Callable[[], bool],
+        tell: Callable[[str], None],
         compression: str | None = None,
         batch_bytes: int = 1_000_000,
     ) -> None:
         self.name = f"ackboard-replay-{plan}"
         self._mark_topic = mark_topic
         self._gives_up = gives_up
+        self._tell = tell
         self._producer = Producer(
             {
                 **producer_config(connection, compression, batch_bytes),
@@ -113,35 +117,6 @@ class TransactionalSender:
             raise _explained(error.args[0], self.name) from error
         return self._batch.sent
 
-    def trial(self, records: Sequence[Outgoing]) -> bool:
-        """See :class:`Sender`.
-
-        Raises:
-            Interrupted: the cluster did not say whether it takes them.
-        """
-        for _ in range(TRIALS):
-            batch = self._abort_after(records)
-            if batch.is_whole:
-                return True
-            blame = blamed(batch.failed, batch.sent.refused)
-            if blame.refused or blame.suspects:
-                return False
-            # After a refused request librdkafka 2.16 fails what comes next with "skipped sequence
-            # numbers", whatever it is, until that transaction too is aborted.
-        words = next((error.str() for error in batch.failed.values()), "no acknowledgement in time")
-        raise Interrupted(words)
-
-    def _abort_after(self, records: Sequence[Outgoing]) -> ProducedBatch:
-        batch = ProducedBatch()
-        try:
-            self._producer.begin_transaction()
-            batch.produce(self._producer, records)
-            batch.wait(self._producer, self._gives_up)
-            self._producer.abort_transaction(ADMIN_TIMEOUT_S)
-        except KafkaException as error:
-            raise _explained(error.args[0], self.name) from error
-        return batch
-
     def close(self) -> None:
         """See :class:`Sender`."""
         discard(self._producer)
@@ -161,16 +136,60 @@ class TransactionalSender:
         """Abort, and tell which record is to blame."""
         if self._gives_up():
             raise Interrupted("the agent ends")
-        blame = dict(self._batch.failed)
+        batch = self._batch
+        self._abort()
+        blame = blamed(batch.failed, batch.sent.refused)
+        if not blame.refused and not blame.suspects:
+            raise Interrupted(_why(batch))
+        return Sent(refused=blame.refused | self._guilty(batch.records, blame.suspects))
+
+    def _guilty(self, records: Sequence[Outgoing], suspects: Mapping[int, str]) -> dict[int, str]:
+        """Which of the suspects the cluster refuses by itself.
+
+        Raises:
+            BatchTooLarge: none. Interrupted: the cluster did not say.
+        """
+        if not suspects:
+            return {}
+        self._tell("looking for the record that the cluster refuses")
+        guilty = culprits(sorted(suspects), lambda some: self._takes([records[at] for at in some]))
+        if not guilty:
+            raise BatchTooLarge("the batch was too large for its topic; smaller ones follow")
+        return {at: suspects[at] for at in guilty}
+
+    def _takes(self, records: Sequence[Outgoing]) -> bool:
+        """Whether the cluster takes these records; none of them lands.
+
+        Raises:
+            Interrupted: the cluster did not say.
+        """
+        for _ in range(TRIALS):
+            batch = ProducedBatch()
+            try:
+                self._producer.begin_transaction()
+            except KafkaException as error:
+                raise _explained(error.args[0], self.name) from error
+            batch.produce(self._producer, records)
+            batch.wait(self._producer, self._gives_up)
+            self._abort()
+            if batch.is_whole:
+                return True
+            blame = blamed(batch.failed, batch.sent.refused)
+            if blame.refused or blame.suspects:
+                return False
+            # After a refused request librdkafka 2.16 fails what comes next with "skipped sequence
+            # numbers", whatever it is, until that transaction too is aborted.
+        raise Interrupted(_why(batch))
+
+    def _abort(self) -> None:
         try:
             self._producer.abort_transaction(ADMIN_TIMEOUT_S)
         except KafkaException as error:
             raise _explained(error.args[0], self.name) from error
-        sent = blamed(blame, self._batch.sent.refused)
-        if not sent.refused and not sent.suspects:
-            words = next(iter(blame.values())).str() if blame else "no acknowledgement in time"
-            raise Interrupted(words)
-        return sent
+
+
+def _why(batch: ProducedBatch) -> str:
+    return next((error.str() for error in batch.failed.values()), "no acknowledgement in time")
 
 
 _NOT_ALLOWED: Final = {

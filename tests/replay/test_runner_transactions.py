@@ -13,7 +13,7 @@ from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.our_headers import REPLAY_HEADER
 from producer_agent.replay import runner
 from producer_agent.replay.recovery import LOST_TRACE
-from producer_agent.replay.sender import Interrupted, NotAllowed, Outgoing, Sent
+from producer_agent.replay.sender import BatchTooLarge, Interrupted, NotAllowed, Outgoing, Sent
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
 from tests.replay.room import Board, EmbeddedTarget, original
@@ -36,7 +36,6 @@ class Broker:
         self.before_commit: list[Exception] = []
         self.after_commit: list[Exception] = []
         self.at_start: list[Exception] = []
-        self.trials = 0
 
     @property
     def landed(self) -> Counter[str]:
@@ -70,19 +69,16 @@ class FakeSender:
         assert self._under_way is not None
         number, records = self._under_way
         if not self._broker.takes(records):
-            return Sent(
-                suspects=dict.fromkeys(range(len(records)), "MSG_SIZE_TOO_LARGE: too large")
-            )
+            guilty = [at for at, record in enumerate(records) if self._broker.is_bad(record)]
+            if not guilty:
+                raise BatchTooLarge("smaller ones follow")
+            return Sent(refused=dict.fromkeys(guilty, "MSG_SIZE_TOO_LARGE: too large"))
         if self._broker.before_commit:
             raise self._broker.before_commit.pop(0)
         self._broker.batches[number] = list(records)
         if self._broker.after_commit:
             raise self._broker.after_commit.pop(0)
         return Sent(landed={at: (0, number * 10_000 + at) for at in range(len(records))})
-
-    def trial(self, records: Sequence[Outgoing]) -> bool:
-        self._broker.trials += 1
-        return self._broker.takes(records)
 
     def close(self) -> None:
         pass
