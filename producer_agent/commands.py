@@ -71,6 +71,14 @@ class Command(StrEnum):
     ``start_from`` and ``keep_closed_days``, all optional. Takes effect within seconds."""
     DEAD_LETTER_TOPICS_DELETE = "dead-letter-topics.delete"
     """``topic``, as it was saved; letters that were read stay."""
+    COMPARE_START = "compare.start"
+    """``plan``: see ``advice/compare/plan.py``; each of its ``profiles`` is a stored one's name or
+    a whole body. ``pause_runs`` (bool): stop what is sending, and start it again at the end.
+    ``title`` (optional). Begins, and gives ``comparison``: its number."""
+    COMPARE_CANCEL = "compare.cancel"
+    """``comparison``: keeps what is measured; returns when it has ended."""
+    COMPARE_DELETE = "compare.delete"
+    """``comparison``; refused while it runs."""
     FAULT_INJECT = "fault.inject"
     """``kind``; ``topic`` where the kind needs one."""
     FAULT_UNDO = "fault.undo"

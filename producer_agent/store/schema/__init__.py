@@ -17,6 +17,7 @@ from producer_agent.store.schema import (
     m10_replay_plans,
     m11_letter_counts,
     m12_letter_search,
+    m13_comparisons,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -29,5 +30,7 @@ __all__ = [
     "m10_replay_plans",
     "m11_letter_counts",
     "m12_letter_search",
+    "m14_cluster_changes",
+    "m13_comparisons",
     "migrations",
 ]
