@@ -23,6 +23,9 @@ letters  ``topic`` (of the dead-letter queue), ``outbox_waiting, outbox_since_us
          (when retention may take the first that is not stored; null: it will not, or that is not
          known), ``deleted_unread`` (at most so many were), ``convention`` (that its policy says, or
          null), ``warnings`` (``message, mend``)
+diagno-  (its name is ``diagnosis``) ``diagnoses``: of each topic with which something is the matter
+sis      now a document as ``advice/diagnosis/diagnosis.py`` makes it, the worst first;
+         ``topics_left_out`` (how many more there were than are looked at), ``took_ms``
 ======== ===========================================================================================
 """
 

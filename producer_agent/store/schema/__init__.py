@@ -18,6 +18,7 @@ from producer_agent.store.schema import (
     m11_letter_counts,
     m12_letter_search,
     m13_comparisons,
+    m14_cluster_changes,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -30,7 +31,7 @@ __all__ = [
     "m10_replay_plans",
     "m11_letter_counts",
     "m12_letter_search",
-    "m14_cluster_changes",
     "m13_comparisons",
+    "m14_cluster_changes",
     "migrations",
 ]

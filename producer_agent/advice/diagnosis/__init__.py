@@ -1,0 +1,1 @@
+"""From a failing cause to what to do, with live facts."""
