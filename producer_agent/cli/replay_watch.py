@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
 from producer_agent.cli.output import count, duration, fail, visible
+from producer_agent.cli.progress import progress_bar
 from producer_agent.cli.serving import serving_agent
 from producer_agent.commands import Command, ask_and_wait, local_user
 from producer_agent.store.queries import replays as queries
@@ -64,29 +61,14 @@ def watch(db: Path, plan: int, leaving: tuple[str, ...], look: Look) -> Plan:
 @contextmanager
 def progress(what: str, *, quiet: bool) -> Iterator[Look]:
     """A bar on a terminal, nothing elsewhere."""
-    if quiet or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield lambda _plan: None
-        return
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[told]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(what, total=None, told="")
+    with progress_bar(what, quiet=quiet) as move:
 
         def look(plan: Plan) -> None:
             counts = plan.counts
-            sending = plan.row.started_us is not None
-            bar.update(
-                task,
-                total=counts.to_send if sending else None,
-                completed=counts.to_send - counts.left if sending else 0,
-                told=told_of(plan) if sending else visible(plan.row.progress or ""),
-            )
+            if plan.row.started_us is None:
+                move(0, visible(plan.row.progress or ""))
+            else:
+                move(counts.to_send - counts.left, told_of(plan), counts.to_send)
 
         yield look
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from producer_agent.cli import profile_files
 from producer_agent.cli.agent_run import run_in_agent
@@ -31,6 +28,7 @@ from producer_agent.cli.output import (
     print_json,
     print_pairs,
 )
+from producer_agent.cli.progress import progress_bar
 from producer_agent.cli.run_request import Look, RunRequest, Stop
 from producer_agent.cli.serving import serving_agent
 from producer_agent.delivery.profiles import Profile
@@ -153,34 +151,17 @@ def _stop_on_signals() -> Iterator[Stop]:
 
 @contextmanager
 def _progress(request: RunRequest, as_json: bool) -> Iterator[Look]:
-    """A bar on a terminal, nothing elsewhere."""
-    if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield lambda _accepted, _state: None
-        return
     limits = request.limits
     total = limits.events if limits.events is not None else limits.seconds
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[told]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(request.profile.name, total=total, told="")
-        yield _bar_mover(bar, task, limits, time.monotonic())
+    began_s = time.monotonic()
+    with progress_bar(request.profile.name, quiet=as_json, total=total) as move:
 
+        def look(accepted: int, state: str) -> None:
+            spent_s = time.monotonic() - began_s
+            done = accepted if limits.events is not None else spent_s
+            move(done, f"{count(accepted)} accepted, {duration(spent_s)}, {state}")
 
-def _bar_mover(bar: Progress, task: Any, limits: RunLimits, began_s: float) -> Look:
-    def look(accepted: int, state: str) -> None:
-        spent_s = time.monotonic() - began_s
-        done = accepted if limits.events is not None else spent_s
-        bar.update(
-            task, completed=done, told=f"{count(accepted)} accepted, {duration(spent_s)}, {state}"
-        )
-
-    return look
+        yield look
 
 
 def _document(found: RunSummary, where: str, request: RunRequest) -> dict[str, Any]:
