@@ -18,8 +18,9 @@ from apscheduler.events import (
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from producer_agent.settings import Settings
+from producer_agent.store import applications, retention
 from producer_agent.store import jobs as table
-from producer_agent.store import retention
+from producer_agent.store.clock import now_us
 from producer_agent.store.retention import Keep
 from producer_agent.store.writer import Writer
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 RETENTION_EVERY_S = 60
 OPTIMIZE_EVERY_S = 3600
 RULES_EVERY_S = 15
+APPLICATIONS_EVERY_S = 5
 MOST_STEPS = 200
 """Retention steps in one run of the job; what is left waits for the next."""
 
@@ -69,6 +71,7 @@ class Jobs:
         self._every("retention", RETENTION_EVERY_S, self._trim)
         self._every("optimize", OPTIMIZE_EVERY_S, self._optimize)
         self._every("replay-rules", RULES_EVERY_S, follow_replay_rules)
+        self._every("applications", APPLICATIONS_EVERY_S, self._end_silent_applications)
 
     def start(self) -> None:
         """Begin."""
@@ -88,6 +91,11 @@ class Jobs:
         for _ in range(MOST_STEPS):
             if not self._writer.call(partial(retention.trim, now_s=time.time(), keep=self._keep)):
                 return
+
+    def _end_silent_applications(self) -> None:
+        left = self._writer.call(partial(applications.end_silent, at_us=now_us()))
+        for name, unresolved in left.items():
+            log.warning("%s died without a word: %d events unresolved", name, unresolved)
 
     def _optimize(self) -> None:
         self._writer.call(lambda db: db.execute("PRAGMA optimize").fetchall())

@@ -8,13 +8,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from producer_agent.store.schema import migrations
+from producer_agent.store.sqlite import BUSY_TIMEOUT_S, StoreError, connection, explain
 
-BUSY_TIMEOUT_S = 5.0
-"""How long a statement waits for another writer. The agent's transactions take milliseconds."""
-
-
-class StoreError(Exception):
-    """The database cannot be used; the text says why and what mends it."""
+__all__ = ["BUSY_TIMEOUT_S", "StoreError", "connection", "explain", "open_database"]
 
 
 def open_database(path: Path, *, read_only: bool = False) -> Database:
@@ -53,12 +49,6 @@ def open_database(path: Path, *, read_only: bool = False) -> Database:
     return db
 
 
-def connection(db: Database) -> sqlite3.Connection:
-    """The open connection under ``db``, for ``executemany``, which sqlite-utils does not wrap."""
-    assert db.conn is not None, "the database was closed"
-    return db.conn
-
-
 def _prepare(db: Database, path: Path, *, read_only: bool) -> None:
     db.execute("PRAGMA foreign_keys = ON")
     if not read_only:
@@ -83,32 +73,3 @@ def _prepare(db: Database, path: Path, *, read_only: bool) -> None:
         )
     if not read_only and known - applied:
         migrations.apply(db)
-
-
-def explain(error: Exception, path: Path) -> StoreError:
-    """Turn SQLite's or the system's error into one that names the mend."""
-    text = str(error)
-    if isinstance(error, OSError):
-        # Told apart by class: its text has the path in it, which may hold any word.
-        return StoreError(
-            f"{path} cannot be opened or written ({text}). Check the owner and the permissions "
-            f"of the file and of its folder, or set ACKBOARD_DB to a place you can write."
-        )
-    if "not a database" in text or "malformed" in text:
-        return StoreError(
-            f"{path} is not a usable SQLite database ({text}). Move it away and start again, or "
-            f'recover it with `sqlite3 {path} ".recover" | sqlite3 recovered.db`.'
-        )
-    if "locked" in text or "busy" in text:
-        return StoreError(
-            f"{path} stayed locked for {BUSY_TIMEOUT_S:g} s ({text}). Another program holds a "
-            f"write transaction: close it (a database browser, a backup) and try again."
-        )
-    if "full" in text:
-        return StoreError(f"No room to write {path} ({text}). Free disk space; nothing else helps.")
-    if "readonly" in text or "unable to open" in text:
-        return StoreError(
-            f"{path} cannot be opened or written ({text}). Check the owner and the permissions "
-            f"of the file and of its folder, or set ACKBOARD_DB to a place you can write."
-        )
-    return StoreError(f"{path}: {text}")

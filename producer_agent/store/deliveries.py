@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlite_utils import Database
 
 from producer_agent.store import lots, rollups
-from producer_agent.store.database import connection
 from producer_agent.store.headers import Headers, headers_to_json
+from producer_agent.store.sqlite import Session, connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,22 @@ class OutcomeBatch:
     schedule_delays: list[tuple[int, float, int]] = field(default_factory=list)
     """``(second, delay in us, events)`` of each tick of the pacer."""
     counters: list[tuple[int, str, int]] = field(default_factory=list)
-    """``(second, counter, n)``: queue_full, not_sent, late_polls."""
+    """``(second, counter, n)``: queue_full, not_sent, late_polls, commits, aborts."""
+    topic: str | None = None
+    """Where the reports' events were sent, if not to the run's own topic."""
+    not_kept: int = 0
+    """Outcomes that are known and counted (in ``counters``), and are kept no further: too many
+    came at once."""
 
     def __len__(self) -> int:
         return len(self.reports) // lots.REPORT_WIDTH + len(self.undelivered)
 
 
-def record(db: Database, batch: OutcomeBatch) -> None:
+_OF_RUN = ("queue_full", "not_sent", "commits", "aborts")
+"""Counters that are summed for the run as well."""
+
+
+def record(db: Session, batch: OutcomeBatch) -> None:
     """Write a batch whole, inside the caller's transaction."""
     if batch.reports:
         _record_reports(db, batch)
@@ -79,27 +87,29 @@ def record(db: Database, batch: OutcomeBatch) -> None:
             np.asarray(delays, dtype=np.float64),
             np.asarray(weights, dtype=np.int64),
         )
-    queue_full = not_sent = 0
+    counted = dict.fromkeys(_OF_RUN, 0)
     for second, counter, n in batch.counters:
         rollups.add_count(db, batch.series, second, counter, n)
-        queue_full += n if counter == "queue_full" else 0
-        not_sent += n if counter == "not_sent" else 0
+        if counter in counted:
+            counted[counter] += n
     db.execute(
         "UPDATE runs SET accepted = max(accepted, ?), settled = settled + ?, "
-        "queue_full = queue_full + ?, not_sent = not_sent + ? WHERE id = ?",
-        [batch.accepted, len(batch), queue_full, not_sent, batch.run],
+        f"{', '.join(f'{name} = {name} + ?' for name in _OF_RUN)} WHERE id = ?",
+        [batch.accepted, len(batch) + batch.not_kept, *counted.values(), batch.run],
     )
 
 
-def _record_reports(db: Database, batch: OutcomeBatch) -> None:
+def _record_reports(db: Session, batch: OutcomeBatch) -> None:
     reports = lots.from_flat(batch.reports)
-    connection(db).executemany(lots.INSERT, lots.pack(batch.run, batch.outcome, reports))
+    connection(db).executemany(
+        lots.INSERT, lots.pack(batch.run, batch.outcome, reports, batch.topic)
+    )
     seconds = reports.reported_us // 1_000_000
     rollups.add_counts(db, batch.series, seconds, batch.outcome)
     rollups.add_latencies(db, batch.series, "ack", seconds, reports.latencies_us.astype(np.float64))
 
 
-def _record_undelivered(db: Database, batch: OutcomeBatch) -> None:
+def _record_undelivered(db: Session, batch: OutcomeBatch) -> None:
     for event in batch.undelivered:
         rollups.add_count(db, batch.series, event.settled_us // 1_000_000, event.outcome, 1)
     rollups.add_failures(

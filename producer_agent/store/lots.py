@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from producer_agent.store.schema import LOT_CAPACITY
+LOT_CAPACITY = 512
+"""Most events in one row of ``delivery_lots``: what the ``deliveries`` view can unfold."""
 
 REPORT_WIDTH = 5
 """Numbers a report has: sequence, sent (us), partition, offset or -1, latency (s)."""
@@ -64,20 +65,28 @@ def from_flat(flat: array[float]) -> Reports:
     return Reports(whole[:, 0], whole[:, 1], whole[:, 2], whole[:, 3], np.clip(latencies, 0, _MOST))
 
 
-def pack(run: int, outcome: str, reports: Reports) -> Iterator[tuple[Any, ...]]:
-    """Rows for ``delivery_lots`` (without id), each within capacity and its columns' range."""
+def pack(
+    run: int, outcome: str, reports: Reports, topic: str | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """Rows for ``delivery_lots`` (without id), each within capacity and its columns' range.
+
+    Args:
+        topic: Where they were sent; None: to the run's own topic.
+    """
     for start in range(0, len(reports), LOT_CAPACITY):
-        yield from _pack_one(run, outcome, reports[start : start + LOT_CAPACITY])
+        yield from _pack_one(run, outcome, reports[start : start + LOT_CAPACITY], topic)
 
 
-def _pack_one(run: int, outcome: str, reports: Reports) -> Iterator[tuple[Any, ...]]:
+def _pack_one(
+    run: int, outcome: str, reports: Reports, topic: str | None
+) -> Iterator[tuple[Any, ...]]:
     first, last = int(reports.sequences.min()), int(reports.sequences.max())
     sent, sent_last = int(reports.sent_us.min()), int(reports.sent_us.max())
     if last - first > _MOST or sent_last - sent > _MOST:
         # Reports 71 minutes apart met in one lot (a very long delivery.timeout.ms): split it.
         half = len(reports) // 2
-        yield from _pack_one(run, outcome, reports[:half])
-        yield from _pack_one(run, outcome, reports[half:])
+        yield from _pack_one(run, outcome, reports[:half], topic)
+        yield from _pack_one(run, outcome, reports[half:], topic)
         return
     yield (
         run,
@@ -92,13 +101,14 @@ def _pack_one(run: int, outcome: str, reports: Reports) -> Iterator[tuple[Any, .
         reports.partitions.astype("<u4").tobytes(),
         (reports.offsets + 1).astype("<u8").tobytes(),
         reports.latencies_us.astype("<u4").tobytes(),
+        topic,
     )
 
 
 INSERT = """
     INSERT INTO delivery_lots (run, outcome, n, first_sequence, last_sequence, first_sent_us,
-        last_reported_us, sequences, sent, partitions, offsets, latencies)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        last_reported_us, sequences, sent, partitions, offsets, latencies, topic)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 

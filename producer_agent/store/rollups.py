@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlite_utils import Database
 
 from producer_agent.store import latency_bins
-from producer_agent.store.database import connection
+from producer_agent.store.sqlite import Session, connection
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -60,10 +59,13 @@ COUNTERS = (
     "queue_full",
     "not_sent",
     "late_polls",
+    "commits",
+    "aborts",
 )
+"""Columns of ``rollups``; the last two count transactions."""
 
 
-def add_count(db: Database, series: int, at_s: int, counter: str, n: int) -> None:
+def add_count(db: Session, series: int, at_s: int, counter: str, n: int) -> None:
     """Add ``n`` to one of :data:`COUNTERS` in the buckets that second ``at_s`` belongs to."""
     if counter not in COUNTERS:
         raise ValueError(f"{counter!r} is no counter; there are {', '.join(COUNTERS)}")
@@ -76,7 +78,7 @@ def add_count(db: Database, series: int, at_s: int, counter: str, n: int) -> Non
     )
 
 
-def add_counts(db: Database, series: int, seconds: npt.NDArray[np.int64], counter: str) -> None:
+def add_counts(db: Session, series: int, seconds: npt.NDArray[np.int64], counter: str) -> None:
     """Count one event of ``counter`` for each of ``seconds``."""
     at, counts = np.unique(seconds, return_counts=True)
     for second, n in zip(at.tolist(), counts.tolist(), strict=True):
@@ -84,7 +86,7 @@ def add_counts(db: Database, series: int, seconds: npt.NDArray[np.int64], counte
 
 
 def add_latencies(
-    db: Database,
+    db: Session,
     series: int,
     metric: str,
     seconds: npt.NDArray[np.int64],
@@ -112,7 +114,7 @@ def add_latencies(
     )
 
 
-def add_failures(db: Database, series: int, failures: Iterable[tuple[int, str, str, str]]) -> None:
+def add_failures(db: Session, series: int, failures: Iterable[tuple[int, str, str, str]]) -> None:
     """Count failures given as ``(second, topic, outcome, cause)``."""
     connection(db).executemany(
         "INSERT INTO failure_rollups (resolution, bucket, series, topic, outcome, cause, n) "

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sqlite_utils import Database
 
 from producer_agent.store import rollups
 from producer_agent.store.clock import now_us
-from producer_agent.store.database import connection
+from producer_agent.store.sqlite import Session, connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class RunRow:
     series: int
 
 
-def register_cluster(db: Database, cluster_id: str, kind: str, bootstrap_servers: str) -> int:
+def register_cluster(db: Session, cluster_id: str, kind: str, bootstrap_servers: str) -> int:
     """The row id of a cluster, which is known by its own id and not by its address."""
     db.execute(
         "INSERT INTO clusters (cluster_id, kind, bootstrap_servers, first_seen_us) "
@@ -35,7 +34,7 @@ def register_cluster(db: Database, cluster_id: str, kind: str, bootstrap_servers
 
 
 def begin_run(
-    db: Database,
+    db: Session,
     *,
     uuid: str,
     profile: str,
@@ -44,6 +43,8 @@ def begin_run(
     cluster: int,
     topic: str,
     watermarks: Mapping[int, tuple[int, int]] | None,
+    application: int | None = None,
+    settled: int = 0,
 ) -> RunRow:
     """Insert a run.
 
@@ -52,6 +53,8 @@ def begin_run(
         body: The frozen profile as JSON.
         cluster: From :func:`register_cluster`.
         watermarks: ``{partition: (low, high)}`` of its topic now; None if they can't be had.
+        application: Whose run it is (``store/applications.py``); None: the agent's.
+        settled: Events of it whose outcomes were told before, and elsewhere.
     """
     db.execute(
         "INSERT INTO series (profile, acks) VALUES (?, ?) ON CONFLICT DO NOTHING", [profile, acks]
@@ -61,15 +64,19 @@ def begin_run(
     ).fetchone()[0]
     cursor = db.execute(
         "INSERT INTO runs (uuid, profile, acks, body, cluster, topic, started_us, "
-        "start_watermarks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [uuid, profile, acks, body, cluster, topic, now_us(), _watermarks(watermarks)],
+        "start_watermarks, application, accepted, settled) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(uuid, profile, acks, body, cluster, topic, now_us(), _watermarks(watermarks)),
+            *(application, settled, settled),
+        ],
     )
     assert cursor.lastrowid is not None
     return RunRow(cursor.lastrowid, int(series))
 
 
 def end_run(
-    db: Database,
+    db: Session,
     run: int,
     reason: str,
     watermarks: Mapping[int, tuple[int, int]] | None,
@@ -104,23 +111,51 @@ def end_run(
         ).fetchone()[0]
         rollups.add_count(db, series, at_us // 1_000_000, "unresolved", unsettled)
     db.execute(
-        "UPDATE runs SET ended_us = ?, end_reason = ?, end_watermarks = ?, settled = settled + ? "
-        "WHERE id = ?",
-        [at_us, reason, _watermarks(watermarks), unsettled, run],
+        "UPDATE runs SET ended_us = ?, end_reason = ?, end_watermarks = ?, settled = settled + ?, "
+        "left_unresolved = ? WHERE id = ?",
+        [at_us, reason, _watermarks(watermarks), unsettled, unsettled, run],
     )
     return unsettled
 
 
-def end_open_runs(db: Database, reason: str) -> dict[str, int]:
-    """End what an agent that died left running; ``{profile: unresolved events}``."""
-    left = db.execute("SELECT id, profile FROM runs WHERE ended_us IS NULL").fetchall()
+def resume_run(db: Session, run: int) -> None:
+    """Take back :func:`end_run`: the run had only been silent, and its outcomes may still come."""
+    ended_us, left_unresolved, profile, acks = db.execute(
+        "SELECT ended_us, left_unresolved, profile, acks FROM runs WHERE id = ?", [run]
+    ).fetchone()
+    if ended_us is None:
+        return
+    db.execute(
+        "DELETE FROM undelivered WHERE run = ? AND outcome = 'unresolved' AND settled_us = ? "
+        "AND sent_us IS NULL",
+        [run, ended_us],
+    )
+    series = db.execute(
+        "SELECT id FROM series WHERE profile = ? AND acks = ?", [profile, acks]
+    ).fetchone()[0]
+    rollups.add_count(db, series, ended_us // 1_000_000, "unresolved", -left_unresolved)
+    db.execute(
+        "UPDATE runs SET ended_us = NULL, end_reason = NULL, end_watermarks = NULL, "
+        "settled = settled - left_unresolved, left_unresolved = 0 WHERE id = ?",
+        [run],
+    )
+
+
+def end_open_runs(db: Session, reason: str) -> dict[str, int]:
+    """End what an agent that died left running; ``{profile: unresolved events}``.
+
+    Runs of applications are not the agent's: see ``applications.end_silent``.
+    """
+    left = db.execute(
+        "SELECT id, profile FROM runs WHERE ended_us IS NULL AND application IS NULL"
+    ).fetchall()
     result: dict[str, int] = {}
     for run, profile in left:
         result[profile] = result.get(profile, 0) + end_run(db, run, reason, None)
     return result
 
 
-def _missing_sequences(db: Database, run: int, first: int, accepted: int) -> list[int]:
+def _missing_sequences(db: Session, run: int, first: int, accepted: int) -> list[int]:
     """Sequences in ``[first, accepted)`` that no lot and no row speaks of."""
     seen = np.zeros(max(accepted - first, 0), dtype=bool)
     for first_sequence, packed in db.execute(

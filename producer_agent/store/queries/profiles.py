@@ -1,4 +1,4 @@
-"""The profiles as they are kept, and the last run of each."""
+"""The profiles as they are kept, and the last run of each in the agent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def stored_profiles(db: Database) -> tuple[StoredProfile, ...]:
     rows = db.execute(
         "SELECT p.name, p.body, p.shipped, p.changed_us, p.rate, r.uuid, r.body, r.started_us, "
         "r.ended_us, r.end_reason, r.accepted, r.settled FROM profiles p "
-        "LEFT JOIN runs r ON r.id = (SELECT max(id) FROM runs WHERE profile = p.name) "
+        "LEFT JOIN runs r ON r.id = (SELECT max(id) FROM runs WHERE profile = p.name "
+        "AND application IS NULL) "
         "ORDER BY p.name"
     ).fetchall()
     return tuple(

@@ -19,6 +19,7 @@ from producer_agent.store.schema import (
     m12_letter_search,
     m13_comparisons,
     m14_cluster_changes,
+    m15_applications,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -33,5 +34,6 @@ __all__ = [
     "m12_letter_search",
     "m13_comparisons",
     "m14_cluster_changes",
+    "m15_applications",
     "migrations",
 ]

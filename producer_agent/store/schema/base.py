@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-migrations = Migrations("ackboard")
+from producer_agent.store.lots import LOT_CAPACITY
 
-LOT_CAPACITY = 512
-"""Most events in one row of ``delivery_lots``: what the ``deliveries`` view can unfold."""
+__all__ = ["LOT_CAPACITY", "migrations", "script"]
+
+migrations = Migrations("ackboard")
 
 
 def script(db: Database, sql: str) -> None:
