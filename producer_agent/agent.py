@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from producer_agent import __version__, collector
+from producer_agent.advice.diagnosis.cluster_history import ClusterHistory
 from producer_agent.command_handlers import REFUSALS, CommandHandlers
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.flows import Flows
@@ -72,6 +73,7 @@ class Agent:
             self._reader = Reader(self._settings.db)
             self._recover()
             self._cluster = Cluster(self._settings)
+            self._history = ClusterHistory(writer)
             jobs = Jobs(writer, self._settings, self._follow_replay_rules)
             self._handlers = CommandHandlers(
                 writer, self._cluster, lambda: self._flows, self._settings.dead_letter_topic
@@ -176,7 +178,23 @@ class Agent:
             )
         if view is not None and view.cluster_id:
             self._follow(view.cluster_id)
-        self._writer.call(partial(facts.put, name="cluster", body=self._cluster_fact(view, error)))
+        body = self._cluster_fact(view, error)
+        self._note_changes(view, error, body["controller_id"])
+        self._writer.call(partial(facts.put, name="cluster", body=body))
+
+    def _note_changes(
+        self, view: ClusterView | None, error: str | None, controller: int | None
+    ) -> None:
+        """Have the history of the cluster written, before the fact that it is compared with."""
+        try:
+            if view is None:
+                self._history.unreachable(error or "no reason was given", now_us())
+            else:
+                topics = [topic.name for topic in view.topics if topic.error is None]
+                settings = self._cluster.settings_seen(topics)
+                self._history.reached(view, now_us(), settings, controller)
+        except (StoreError, TimeoutError) as refused:
+            log.error("what changed on the cluster could not be written: %s", refused)
 
     def _follow(self, cluster_id: str) -> None:
         """Start the flows on a cluster that was reached, anew if it is another than before."""
@@ -237,7 +255,7 @@ class Agent:
             "kind": self._cluster.kind,
             "bootstrap_servers": self._cluster.bootstrap_servers,
             "cluster_id": view.cluster_id if view else None,
-            "controller_id": view.controller_id if view else None,
+            "controller_id": self._cluster.controller(view) if view else None,
             "reachable": view is not None,
             "since_us": self._reachable_since_us,
             "error": error,

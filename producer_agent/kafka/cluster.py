@@ -16,6 +16,7 @@ from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_c
 from producer_agent.kafka.consumer_groups import groups_reading
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.faults import FAULTS, FaultInjector
+from producer_agent.kafka.quorum import describe_quorum
 from producer_agent.kafka.topic_offsets import offset_bounds
 from producer_agent.kafka.topics import TopicProblem, TopicSpec, ensure_topics
 from producer_agent.settings import Settings
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 EMBEDDED_BROKERS = 3
 WATERMARK_ATTEMPTS = 3
 SETTINGS_EVERY_S = 30.0
+CONTROLLER_ASKED = 2
+CONTROLLER_TIMEOUT_S = 0.5
+"""Brokers that are asked for the controller at each look, and how long each may take."""
 
 
 class Cluster:
@@ -48,7 +52,8 @@ class Cluster:
         self.bootstrap_servers = str(self.connection["bootstrap.servers"])
         self._metadata_consumer: Consumer | None = None
         self._admin: Admin | None = None
-        self._min_insync: tuple[float, frozenset[str], dict[str, int]] | None = None
+        self._settings_read: tuple[float, frozenset[str]] | None = None
+        self._settings_seen: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -108,22 +113,40 @@ class Cluster:
         """Size, retention and durability settings by topic; empty where they are not told."""
         return {} if self._embedded else topic_configs(self._client(), names)
 
-    def min_insync_replicas(self, names: Sequence[str]) -> dict[str, int]:
-        """``min.insync.replicas`` of topics, as far as the cluster tells it; up to 30 s old."""
+    def settings_seen(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Like :meth:`topic_settings`, up to 30 s old, or as old as the last answer there was."""
         if self._embedded is not None:
             return {}
         now_s, wanted = time.monotonic(), frozenset(names)
-        if self._min_insync is not None:
-            read_s, known, values = self._min_insync
-            if now_s - read_s < SETTINGS_EVERY_S and known == wanted:
-                return values
-        found = {
+        if self._settings_read is None or not (
+            now_s - self._settings_read[0] < SETTINGS_EVERY_S and self._settings_read[1] == wanted
+        ):
+            found = topic_configs(self._client(), names)
+            # Where nobody answers just now, what was told last is worth more than nothing.
+            self._settings_seen = {
+                name: found.get(name) or self._settings_seen[name]
+                for name in names
+                if name in found or name in self._settings_seen
+            }
+            self._settings_read = (now_s, wanted)
+        return self._settings_seen
+
+    def min_insync_replicas(self, names: Sequence[str]) -> dict[str, int]:
+        """``min.insync.replicas`` of topics, as far as the cluster tells it; up to 30 s old."""
+        return {
             name: int(settings["min.insync.replicas"])
-            for name, settings in topic_configs(self._client(), names).items()
+            for name, settings in self.settings_seen(names).items()
             if settings.get("min.insync.replicas", "").isdigit()
         }
-        self._min_insync = (now_s, wanted, found)
-        return found
+
+    def controller(self, view: ClusterView) -> int | None:
+        """The active controller where it can be learnt; a KRaft broker's metadata names any."""
+        protocol = str(self.connection.get("security.protocol", "plaintext")).lower()
+        if self._embedded is not None or protocol != "plaintext":
+            return None
+        addresses = [(broker.host, broker.port) for broker in view.brokers]
+        quorum = describe_quorum(addresses[:CONTROLLER_ASKED], CONTROLLER_TIMEOUT_S)
+        return None if quorum is None else quorum.leader
 
     @property
     def keeps_transactions(self) -> bool:

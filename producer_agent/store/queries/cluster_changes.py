@@ -86,6 +86,12 @@ def watched_since(db: Database) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
+def cluster_row(db: Database, cluster_id: str) -> int | None:
+    """The row id of a cluster by its own id; None before it was registered."""
+    row = db.execute("SELECT id FROM clusters WHERE cluster_id = ?", [cluster_id]).fetchone()
+    return None if row is None else int(row[0])
+
+
 def departures(db: Database, brokers: Iterable[int]) -> dict[int, ChangeRow]:
     """Of each of these brokers its last departure, where it has not come back since."""
     found: dict[int, ChangeRow] = {}
