@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from producer_agent import __version__, collector
+from producer_agent.advice.compare.manager import DIED as COMPARISON_DIED
 from producer_agent.advice.diagnosis.cluster_history import ClusterHistory
 from producer_agent.command_handlers import REFUSALS, CommandHandlers
 from producer_agent.delivery.shipped_profiles import shipped_profiles
@@ -28,7 +29,7 @@ from producer_agent.kafka.cluster_view import ClusterView
 from producer_agent.lock import AgentLock
 from producer_agent.replay.rules import follow_rules
 from producer_agent.settings import Settings
-from producer_agent.store import commands, facts, profiles, runs
+from producer_agent.store import commands, comparisons, facts, profiles, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import StoreError
@@ -109,6 +110,7 @@ class Agent:
         for profile, unresolved in left.items():
             log.warning("%s was running when its agent died: %d unresolved", profile, unresolved)
         self._writer.call(partial(commands.fail_taken, reason=f"{DIED} while it did this"))
+        self._writer.call(partial(comparisons.end_open, reason=COMPARISON_DIED))
         bodies = {profile.name: profile.to_json() for profile in shipped_profiles()}
         self._writer.call(partial(profiles.ship, bodies=bodies))
 

@@ -7,7 +7,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from producer_agent.advice.compare.manager import CompareRefused
+from producer_agent.advice.compare.plan import PlanInvalid
 from producer_agent.commands import Command
+from producer_agent.compare_commands import CompareCommands
 from producer_agent.dead_letters.policies import PolicyInvalid
 from producer_agent.dead_letters.topic_commands import DeadLetterTopicCommands
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
@@ -33,8 +36,10 @@ class CommandRefused(Exception):
 
 REFUSALS = (
     CommandRefused,
+    CompareRefused,
     FilterInvalid,
     OptionsInvalid,
+    PlanInvalid,
     PlanRefused,
     PolicyInvalid,
     ProfileInvalid,
@@ -65,6 +70,7 @@ class CommandHandlers:
         self._cluster = cluster
         self._current_flows = flows
         replays = ReplayCommands(writer, Reader(writer.path), lambda: self._flows().replays)
+        compare = CompareCommands(Reader(writer.path), lambda: self._flows().comparisons)
         triage = TriageCommands(writer)
         topics = DeadLetterTopicCommands(writer, dead_letter_topic, self._review_topics)
         self._handlers: dict[Command, Callable[[CommandRow], dict[str, Any]]] = {
@@ -90,6 +96,9 @@ class CommandHandlers:
             Command.CAUSE_OWNER: triage.set_cause_owner,
             Command.DEAD_LETTER_TOPICS_SAVE: topics.save,
             Command.DEAD_LETTER_TOPICS_DELETE: topics.delete,
+            Command.COMPARE_START: compare.start,
+            Command.COMPARE_CANCEL: compare.cancel,
+            Command.COMPARE_DELETE: compare.delete,
             Command.FAULT_INJECT: self._inject,
             Command.FAULT_UNDO: self._undo,
             Command.FAULT_UNDO_ALL: self._undo_all,

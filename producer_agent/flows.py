@@ -7,6 +7,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from producer_agent.advice.compare.beside import RunsBeside
+from producer_agent.advice.compare.manager import ComparisonManager
 from producer_agent.dead_letters.consumer import DeadLetterConsumer
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.dead_letters.publisher import Publisher
@@ -40,7 +42,7 @@ GROUP_PREFIX = "ackboard-"
 
 
 class Flows:
-    """Runs, dead-letter queue and replay on one cluster.
+    """Runs, dead-letter queue, replay and comparisons on one cluster.
 
     Args:
         cluster: The cluster, reachable now.
@@ -95,6 +97,14 @@ class Flows:
             self._original_of,
             settings.dead_letter_topic,
         )
+        self.comparisons = ComparisonManager(
+            cluster,
+            row,
+            writer,
+            Reader(writer.path),
+            RunsBeside(self.runs, self._start_again),
+            settings.topic_replication_factor,
+        )
 
     def start(self) -> None:
         """Make the dead-letter topic, start its both sides, and the profiles that should run."""
@@ -117,6 +127,7 @@ class Flows:
         self.consumer.start()
         self.watch.start()
         self.replays.start()
+        self.comparisons.recover()
         for row in self._writer.call(profiles.all_profiles):
             try:
                 profile = Profile.from_json(row.body)
@@ -129,6 +140,7 @@ class Flows:
 
     def close(self, reason: str) -> None:
         """Stop everything; every event has its outcome when this returns."""
+        self.comparisons.close()
         self.runs.stop_all(reason)
         self.replays.close()
         self.publisher.close()
@@ -245,6 +257,9 @@ class Flows:
             identity=as_bytes(identity[-1]) if identity else None,
             sent_ms=record.sent_ms,
         )
+
+    def _start_again(self, name: str, rate: float) -> None:
+        self.start_run(Profile.from_json(self.profile_row(name).body), rate)
 
     def _ensure(self, spec: TopicSpec) -> None:
         self.topic_problems[spec.name] = self._cluster.ensure_topics([spec])

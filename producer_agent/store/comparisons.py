@@ -58,11 +58,11 @@ class TurnMeasures:
     batch_messages: float | None = None
     """Mean number of messages in a batch."""
     requests: int | None = None
-    """Requests of every kind to brokers."""
+    """Produce requests to brokers, repeated ones included."""
     message_bytes: int | None = None
-    """Keys, values and headers of what was transmitted, before compression."""
+    """Messages that were transmitted, framing included, before compression."""
     wire_bytes: int | None = None
-    """All bytes to brokers."""
+    """The batches they were sent in, compressed."""
     client_queue_us: float | None = None
     """Mean time from ``produce()`` until an event's batch was made (``int_latency``)."""
     client_send_us: float | None = None
