@@ -19,7 +19,8 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from producer_agent.delivery.errors import Stored, fact_of
 from producer_agent.delivery.events import Event
-from producer_agent.kafka.attempts import AttemptLog, AttemptSummary, stored_after
+from producer_agent.delivery.judgement import judge
+from producer_agent.kafka.attempts import AttemptLog
 from producer_agent.store.clock import now_us
 from producer_agent.store.deliveries import OutcomeBatch, UndeliveredEvent, record
 from producer_agent.store.lots import REPORT_WIDTH
@@ -318,32 +319,22 @@ class Recorder:
         error: KafkaError,
         message: Message,
     ) -> UndeliveredEvent:
-        settled_us = now_us()
-        code = error.code()
-        fact = fact_of(code)
         topic = message.topic() or event.topic
-        partition = message.partition()
-        if partition is not None and partition < 0:
-            partition = None
-        attempts = self._attempts.behind(
-            topic, partition, sent_us, settled_us, timed_out=code == KafkaError._MSG_TIMED_OUT
-        )
-        purged = code in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+        judged = judge(error, topic, message.partition(), sent_us, self._attempts)
+        purged = judged.code in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
         return UndeliveredEvent(
             sequence=sequence,
             outcome="unresolved" if purged and self.closing else "failed",
             topic=topic,
-            partition=partition,
-            code=code,
-            code_name=fact.name,
-            reason=_reason(error, attempts),
-            stored=stored_after(code, attempts).value,
-            cause=attempts.causes[0].cause
-            if code == KafkaError._MSG_TIMED_OUT and attempts.causes
-            else fact.name,
+            partition=judged.partition,
+            code=judged.code,
+            code_name=judged.code_name,
+            reason=judged.reason,
+            stored=judged.stored.value,
+            cause=judged.cause,
             sent_us=sent_us,
-            settled_us=settled_us,
-            attempts=attempts.to_json(),
+            settled_us=judged.settled_us,
+            attempts=judged.attempts.to_json(),
             dead_letter=self._dead_letters,
             key=event.key,
             value=event.value,
@@ -358,13 +349,3 @@ def _packed(reports: list[float | None]) -> array[float]:
         return array("d", reports)  # type: ignore[arg-type]  # None is what is looked for
     except TypeError:
         return array("d", [-1.0 if number is None else number for number in reports])
-
-
-def _reason(error: KafkaError, attempts: AttemptSummary) -> str:
-    if attempts.headline:
-        return f"{error.str()}: {attempts.headline}"
-    if attempts.never_sent:
-        return f"{error.str()}: never sent" + (
-            f"; {attempts.connection}" if attempts.connection else ""
-        )
-    return error.str()
