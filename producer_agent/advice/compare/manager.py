@@ -29,7 +29,7 @@ TOPIC_PREFIX: Final = "ackboard-compare-"
 
 EMBEDDED_NOTE: Final = (
     "The embedded cluster is in memory and does not replicate: these figures compare client "
-    "settings only. What acks=all costs can be measured on a real cluster alone."
+    "settings only. What acks=all or a transaction costs can be measured on a real cluster alone."
 )
 
 DIED: Final = "The agent died while it measured. What was measured before is kept."
