@@ -1,0 +1,1 @@
+"""The advisor's rules: one file a concern, each rule a function of the answers."""
