@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import string
-import struct
 import uuid
 import zlib
 from dataclasses import dataclass
@@ -13,11 +12,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from producer_agent.delivery.profiles import Profile
-from producer_agent.kafka.our_headers import IDENTITY_HEADER
+from producer_agent.kafka.our_headers import IDENTITY, IDENTITY_HEADER
 from producer_agent.store.clock import now_us
-
-_IDENTITY = struct.Struct(">16sQI")
-"""Run uuid, sequence, CRC-32 of the value: 28 bytes in every event."""
 
 UNKNOWN_PARTITION = 1_000_000
 """A partition that no topic has."""
@@ -65,14 +61,14 @@ class Identity:
 
 def pack_identity(run: bytes, sequence: int, value: bytes) -> bytes:
     """The identity header's value for event ``sequence`` of ``run`` (16 bytes)."""
-    return _IDENTITY.pack(run, sequence, zlib.crc32(value))
+    return IDENTITY.pack(run, sequence, zlib.crc32(value))
 
 
 def identity_of(value: bytes | None) -> Identity | None:
     """Read an identity header's value; None if it is none."""
-    if value is None or len(value) != _IDENTITY.size:
+    if value is None or len(value) != IDENTITY.size:
         return None
-    run, sequence, crc32 = _IDENTITY.unpack(value)
+    run, sequence, crc32 = IDENTITY.unpack(value)
     return Identity(run.hex(), sequence, crc32)
 
 

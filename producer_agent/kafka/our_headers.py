@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 IDENTITY_HEADER: Final = "ackboard-id"
 """Which event a record is, see ``delivery.events``."""
+
+IDENTITY: Final = Struct(">16sQI")
+"""Its value: run uuid, sequence, CRC-32 of the record's value."""
 
 REPLAY_HEADER: Final = "ackboard-replay"
 """Header of a replayed record: its replay id. A record that comes back still has it."""
