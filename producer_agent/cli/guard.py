@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from producer_agent.advice.compare.manager import CompareRefused
+from producer_agent.advice.compare.plan import PlanInvalid
 from producer_agent.cli.output import fail, note
 from producer_agent.cli.profile_files import NoProfile
 from producer_agent.cli.serving import DatabaseBusy
@@ -30,10 +32,12 @@ EXPECTED = (
     AgentRunning,
     ClusterUnreachable,
     CommandFailed,
+    CompareRefused,
     DatabaseBusy,
     EmbeddedClusterUnavailable,
     LabError,
     NoProfile,
+    PlanInvalid,
     PolicyInvalid,
     ProfileInvalid,
     RunRefused,

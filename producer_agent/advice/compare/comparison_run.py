@@ -21,9 +21,8 @@ from producer_agent.advice.compare.sender import (
     COMMIT_S,
     CONNECT_S,
     SETTLE_S,
-    TurnOrder,
-    TurnResult,
 )
+from producer_agent.advice.compare.turn import TurnOrder, TurnResult
 from producer_agent.advice.compare.worker import Worker, WorkerDied
 from producer_agent.delivery.profiles import Profile
 from producer_agent.store import comparisons

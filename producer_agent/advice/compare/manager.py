@@ -169,9 +169,14 @@ class ComparisonManager:
         Raises:
             CompareRefused: it is running, or there is none such.
         """
-        if self._writer.call(partial(comparisons.delete, comparison=number)):
+        self.delete_stored(self._writer, self._reader, number)
+
+    @staticmethod
+    def delete_stored(writer: Writer, reader: Reader, number: int) -> None:
+        """Like :meth:`delete`, with no cluster."""
+        if writer.call(partial(comparisons.delete, comparison=number)):
             return
-        found = self._reader(partial(queries.comparison, comparison_id=number))
+        found = reader(partial(queries.comparison, comparison_id=number))
         if found is None:
             raise CompareRefused(f"There is no comparison {number}.")
         raise CompareRefused(f"Comparison {number} is running. Cancel it first.")

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from producer_agent.advice.compare.client_statistics import ClientFigures, ClientStatistics
+from producer_agent.advice.compare.client_statistics import ClientStatistics
 from producer_agent.advice.compare.events import HEADER, EventSequence, pack_identity
 from producer_agent.advice.compare.plan import Load
+from producer_agent.advice.compare.turn import TurnOrder, TurnResult
 from producer_agent.delivery.pacer import Pacer
 from producer_agent.store.clock import now_us
 from producer_agent.store.latency_bins import count
@@ -38,66 +38,6 @@ SHORTEST_POLL_S: Final = 0.001
 LONGEST_POLL_S: Final = 0.05
 
 COMMIT_S: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class TurnOrder:
-    """What to send, as the other process is told."""
-
-    config: dict[str, Any]
-    """librdkafka's, connection included: may hold secrets, and travels by a pipe only."""
-    topic: str
-    turn: str
-    """32 hex digits: in each event's header."""
-    load: dict[str, Any]
-    seed: int
-    rate: float
-    round: int
-    transaction_ms: int | None
-    """How often it commits; None for a producer without transactions."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Field by field."""
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class TurnResult:
-    """What came of it. Counts and latencies are of the measured window."""
-
-    first: int = 0
-    """The window's first sequence."""
-    end: int = 0
-    """One behind the last sequence that was due and tried."""
-    seconds: float = 0.0
-    sent: int = 0
-    acknowledged: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
-    unresolved: int = 0
-    without_ack: list[int] = field(default_factory=list)
-    """Sequences that failed, are unresolved or were rejected."""
-    rejected_sequences: list[int] = field(default_factory=list)
-    ack: list[tuple[int, int]] = field(default_factory=list)
-    delay: list[tuple[int, int]] = field(default_factory=list)
-    cpu_s: float = 0.0
-    commits: int | None = None
-    aborts: int | None = None
-    client: ClientFigures | None = None
-    ended: str | None = None
-    """``stopped`` (as was asked), ``gone`` (the cluster), ``broke``; None: it is whole."""
-    why: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Field by field."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> TurnResult:
-        """The inverse of :meth:`to_json`."""
-        client = body["client"]
-        figures = None if client is None else ClientFigures(**client)
-        return cls(**{**body, "client": figures})
 
 
 class _Gone(Exception):
@@ -125,7 +65,7 @@ class TurnSender:
         self._held: list[tuple[int, int]] = []
         """Acknowledged in the open transaction: sequence and when it was sent."""
         self._failures = 0
-        self._reported = 0
+        self._commits = self._aborts = 0
         self._closing = False
         self._down: tuple[float, str] | None = None
         self._sequence = 0
@@ -147,6 +87,7 @@ class TurnSender:
                 logger=_Quiet(),
             )
             self._connect()
+            self._prime()
             if self._order.transaction_ms is None:
                 self._send(lambda: None)
             else:
@@ -181,6 +122,24 @@ class TurnSender:
                 if not error.args[0].retriable() or time.monotonic() >= deadline:
                     raise
                 self._producer.poll(LONGEST_POLL_S)
+
+    def _prime(self) -> None:
+        """One event to each partition, whose reports are waited for and forgotten: connections to
+        all leaders, and an idempotent producer's id, take up to half a second to get."""
+        order, producer = self._order, self._producer
+        found = producer.list_topics(order.topic, timeout=CONNECT_S).topics[order.topic]
+        if order.transaction_ms is not None:
+            producer.begin_transaction()
+        for partition in found.partitions:
+            producer.produce(
+                order.topic, b"", partition=partition, on_delivery=partial(self._report, -1, 0)
+            )
+        deadline = time.monotonic() + CONNECT_S
+        while len(producer) and time.monotonic() < deadline and not self._stopped():
+            producer.flush(LONGEST_POLL_S)
+            self._require_cluster()
+        if order.transaction_ms is not None:
+            self._commit()
 
     def _send(self, between: Callable[[], None]) -> None:
         """Hand over what is due until all is, or time is up; ``between`` is called after that."""
@@ -241,7 +200,6 @@ class TurnSender:
     def _report(
         self, sequence: int, sent_us: int, error: KafkaError | None, message: Message
     ) -> None:
-        self._reported += 1
         if error is None:
             self._down = None
         else:
@@ -268,7 +226,7 @@ class TurnSender:
         """Commit every ``period_s``; a latency is until the commit, as no reader that waits for
         commits gets an event before."""
         result, producer = self._result, self._producer
-        result.commits = result.aborts = 0
+        self._commits = self._aborts = 0
         producer.begin_transaction()
         commit_s = time.monotonic() + period_s
         failures = 0
@@ -287,11 +245,10 @@ class TurnSender:
 
         self._send(between)
         self._commit()
+        result.commits, result.aborts = self._commits, self._aborts
 
     def _commit(self) -> None:
         result = self._result
-        assert result.commits is not None
-        assert result.aborts is not None
         deadline = time.monotonic() + 3 * COMMIT_S
         while True:
             try:
@@ -309,13 +266,13 @@ class TurnSender:
                 self._failed["TRANSACTION_ABORTED"] += len(aborted)
                 result.without_ack += aborted
                 self._held.clear()
-                result.aborts += 1
+                self._aborts += 1
                 return
         at_us = now_us()
         self._latencies_us += [
             float(at_us - sent_us) for sequence, sent_us in self._held if sequence >= result.first
         ]
-        result.commits += bool(self._held)
+        self._commits += bool(self._held)
         self._held.clear()
 
     def _settle(self) -> None:

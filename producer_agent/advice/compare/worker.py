@@ -176,7 +176,8 @@ def _say(answer: Mapping[str, Any]) -> None:
 
 
 def _send(orders: _Orders) -> None:
-    from producer_agent.advice.compare.sender import TurnOrder, TurnSender
+    from producer_agent.advice.compare.sender import TurnSender
+    from producer_agent.advice.compare.turn import TurnOrder
 
     while not orders.ended.is_set():
         order = orders.next(0.2)
