@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import context
 from producer_agent.store.queries import dead_letters as letters
@@ -21,6 +24,12 @@ CAUSE: Final = "cause"
 
 PAGE: Final = "list_page"
 """In the URL: the page of the list."""
+
+HEARD_WITHIN_S: Final = 10.0
+"""A browser that still asks for the cause of before so long after another was chosen means it."""
+
+_CHOSEN: Final = "dead-letters-chosen"
+_CLEAR_ALL: Final = "dead-letters-clear-all"
 
 _STATUSES: Final[Mapping[str, tuple[str, ...] | None]] = MappingProxyType(
     {
@@ -70,13 +79,17 @@ _MORE: Final = (
 
 
 def choose(options: FilterOptions, now_us: int) -> LetterFilter:
-    """Draw the filters and return what was chosen; ``cause`` is the groups' to choose, and
+    """Draw the filters and return what was chosen; ``cause`` is :func:`chosen_cause`'s to tell, and
     ``up_to_id`` is left to the caller.
 
     Args:
         options: What occurs among the dead letters.
         now_us: When the list was made, UTC microseconds: what "since" counts back from.
     """
+    if _CLEAR_ALL not in st.session_state:
+        # A button is forgotten when its page is left, and with it the cause. (What is bound to the
+        # URL is not: the filters are there again when the page is.)
+        st.session_state.pop(_CHOSEN, None)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(width=200):
             topic = _select("Meant for topic", "topic", (ANY, *options.topics))
@@ -127,10 +140,46 @@ def choose(options: FilterOptions, now_us: int) -> LetterFilter:
     )
 
 
-def cause_from_url(options: FilterOptions) -> int | None:
-    """The cause that the URL asks for: its row id, or as other pages link to it its title."""
-    asked = st.query_params.get(CAUSE)
-    if not asked:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The cause that was chosen on this page, kept until the browser's URL has it.
+
+    It cannot be kept in the URL alone. A run begins with the URL of the browser that asked for it,
+    and a browser may ask before it has heard what the run before made of its URL. Nor does a tick
+    come with its own run first: a part that refreshes itself sends every widget's state along,
+    so that the tick's callback may be called in the run of that part, which draws nothing else.
+    """
+
+    asked: str | None
+    """What the URL is to ask for."""
+    before: frozenset[str | None] = frozenset()
+    """What the URL asked for until then, and a browser may ask for that has not heard."""
+    at_s: float = 0.0
+    """When it was chosen, on the monotonic clock."""
+
+    def is_newer_than(self, asked: str | None) -> bool:
+        """Whether a browser whose URL asks for this has not heard yet."""
+        return asked in self.before and time.monotonic() - self.at_s < HEARD_WITHIN_S
+
+
+def chosen_cause(options: FilterOptions) -> int | None:
+    """The cause that was chosen: by the URL its row id, or as other pages link to it its title;
+    or on this page, and then the URL is made to ask for it.
+
+    For the page's own run, not that of a part which refreshes itself.
+    """
+    asked = st.query_params.get(CAUSE) or None
+    chosen: _Chosen | None = st.session_state.get(_CHOSEN)
+    if chosen is not None and chosen.is_newer_than(asked) and not _is_way_back():
+        asked = chosen.asked
+        if asked is None:
+            st.query_params.pop(CAUSE, None)
+        else:
+            st.query_params[CAUSE] = asked
+        st.session_state[PAGE] = 1
+    else:
+        st.session_state[_CHOSEN] = _Chosen(asked)
+    if asked is None:
         return None
     if asked.isascii() and asked.isdecimal() and len(asked) < 19:
         return int(asked)
@@ -138,12 +187,12 @@ def cause_from_url(options: FilterOptions) -> int | None:
 
 
 def narrow_to(cause: int | None) -> None:
-    """Make the URL ask for this cause, or for none; for a callback."""
-    if cause is None:
-        st.query_params.pop(CAUSE, None)
-    else:
-        st.query_params[CAUSE] = str(cause)
-    st.session_state[PAGE] = 1
+    """Choose this cause, or none; for a callback."""
+    asked = None if cause is None else str(cause)
+    now_s = time.monotonic()
+    last: _Chosen = st.session_state.get(_CHOSEN, _Chosen(st.query_params.get(CAUSE) or None))
+    unheard = last.before if now_s - last.at_s < HEARD_WITHIN_S else frozenset()
+    st.session_state[_CHOSEN] = _Chosen(asked, (unheard | {last.asked}) - {asked}, now_s)
 
 
 def clear() -> None:
@@ -210,7 +259,7 @@ def _more(options: FilterOptions) -> LetterFilter:
             icon=":material/filter_alt_off:",
             on_click=clear,
             type="tertiary",
-            key="dead-letters-clear-all",
+            key=_CLEAR_ALL,
         )
     return LetterFilter(
         dead_letter_topic=_chosen(queue),
@@ -225,6 +274,12 @@ def _more(options: FilterOptions) -> LetterFilter:
         until_us=until_us,
         came_back=back,
     )
+
+
+def _is_way_back() -> bool:
+    """Whether the browser's back or forward asked for this run: then its URL is the newer one."""
+    running = get_script_run_ctx()
+    return running is not None and running.is_history_navigation
 
 
 def _is_active(key: str, options: FilterOptions) -> bool:

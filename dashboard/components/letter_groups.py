@@ -37,11 +37,11 @@ def in_order(groups: Sequence[LetterGroup]) -> list[LetterGroup]:
 
 
 def table(groups: Sequence[LetterGroup], chosen: int | None) -> None:
-    """All causes within the filter. Ticking one asks the URL for it.
+    """All causes within the filter. Ticking one chooses it.
 
     Args:
         groups: In the order to show.
-        chosen: Row id of the cause that the URL asks for.
+        chosen: Row id of the chosen cause.
     """
     ids = tuple(group.cause for group in groups)
     key = f"dead-letters-causes-{hash(ids):x}"
@@ -111,7 +111,7 @@ def bar(group: LetterGroup | None, cause: int, pin_id: int) -> None:
 
 
 def _select_in_table(key: str, ids: Sequence[int], chosen: int | None) -> None:
-    """The tick follows the URL, which a link, a button or the browser's way back may have set."""
+    """The tick follows the choice, which may be a link's, a button's or the way back's."""
     rows = [ids.index(chosen)] if chosen in ids else []
     kept: Any = st.session_state.get(key)
     if kept is None or list(kept["selection"]["rows"]) != rows:

@@ -215,7 +215,7 @@ pinned = pin()
 answer = st.container()
 options = context.read(letters.filter_options)
 wanted = dead_letter_filters.choose(options, pinned.at_us)
-cause = dead_letter_filters.cause_from_url(options)
+cause = dead_letter_filters.chosen_cause(options)
 of_all_causes = replace(wanted, up_to_id=pinned.newest_id)
 found = context.read(lambda db: groups(db, of_all_causes))
 with answer:
