@@ -54,11 +54,12 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured here under a profile, in Compare or Durability.
+    """What was measured here under a profile in a comparison.
 
     Latencies are acknowledgement latencies in ms; `p99_low_ms` to `p99_high_ms` is the bootstrap
-    interval. `lost` of `acknowledged` events were never found on the topic; both None where
-    nothing was read back. `replicates` is False on the embedded cluster.
+    interval. `lost` of `events` were acknowledged and yet not on the topic; both None where that
+    was not looked at. `replicates` is False on the embedded cluster, and where the topic had one
+    copy.
     """
 
     profile: str
@@ -68,9 +69,10 @@ class Evidence:
     p99_low_ms: float
     p99_high_ms: float
     replicates: bool = True
+    transactional: bool = False
     comparison: int | None = None
     lost: int | None = None
-    acknowledged: int | None = None
+    events: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

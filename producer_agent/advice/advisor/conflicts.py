@@ -56,9 +56,10 @@ def _copies(q: Question, _settled: Settled, _support: Sequence[Evidence]) -> Ite
             "and acks=all is that broker's word alone.",
             "Set the replication factor to 3 and min.insync.replicas to 2"
             + (
-                f", as the settings below do as far as {_brokers(q.brokers)} allow."
-                if held > 1
-                else f"; that takes 3 brokers, and there is {q.brokers}."
+                ", as the settings below do."
+                if held >= 3
+                else f"; that takes 3 brokers, and there {'are' if q.brokers > 1 else 'is'} "
+                f"{q.brokers}."
             ),
             ("replication.factor", "acks"),
         )
@@ -146,7 +147,11 @@ def _latency(q: Question, settled: Settled, support: Sequence[Evidence]) -> Iter
     if allowed is None or settled["acks"] == 0:
         return
     of_acks = [
-        found for found in support if found.acks == str(settled["acks"]) and found.replicates
+        found
+        for found in support
+        if found.acks == str(settled["acks"])
+        and found.replicates
+        and found.transactional == q.atomic
     ]
     if of_acks:
         found = of_acks[0]

@@ -53,12 +53,13 @@ def evidence(advice: Advice) -> tuple[str, ...]:
 
 def measured(found: Evidence) -> str:
     """One measurement in a sentence."""
+    kind = ", in transactions" if found.transactional else ""
     text = (
-        f"{found.profile} (acks={found.acks}) at {found.rate_per_s:g}/s: p99 {found.p99_ms:.3g} ms "
-        f"(95%: {found.p99_low_ms:.3g} to {found.p99_high_ms:.3g})"
+        f"{found.profile} (acks={found.acks}{kind}) at {found.rate_per_s:g}/s: "
+        f"p99 {found.p99_ms:.3g} ms (95%: {found.p99_low_ms:.3g} to {found.p99_high_ms:.3g})"
     )
-    if found.lost is not None and found.acknowledged:
-        text += f"; {found.lost:,} of {found.acknowledged:,} acknowledged events were lost"
+    if found.lost is not None and found.events:
+        text += f"; {found.lost:,} of {found.events:,} events were acknowledged and yet lost"
     return text + "."
 
 
