@@ -19,6 +19,8 @@ from typing import Any
 from producer_agent import __version__, collector
 from producer_agent.advice.compare.manager import DIED as COMPARISON_DIED
 from producer_agent.advice.diagnosis.cluster_history import ClusterHistory
+from producer_agent.advice.diagnosis.gathering import FactsGatherer
+from producer_agent.advice.diagnosis.watch import DiagnosisWatch
 from producer_agent.command_handlers import REFUSALS, CommandHandlers
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.flows import Flows
@@ -75,6 +77,16 @@ class Agent:
             self._recover()
             self._cluster = Cluster(self._settings)
             self._history = ClusterHistory(writer)
+            diagnosis = DiagnosisWatch(
+                FactsGatherer(
+                    self._cluster.connection,
+                    self._cluster.kind,
+                    self._reader,
+                    str(self._settings.lab_folder),
+                ),
+                self._reader,
+                writer,
+            )
             jobs = Jobs(writer, self._settings, self._follow_replay_rules)
             self._handlers = CommandHandlers(
                 writer, self._cluster, lambda: self._flows, self._settings.dead_letter_topic
@@ -90,11 +102,13 @@ class Agent:
                     jobs.start()
                     heart.start()
                     watcher.start()
+                    diagnosis.start()
                     self._take_commands(parent)
                 finally:
                     self._state = "stopping"
                     self._stop.set()
                     watcher.join()
+                    diagnosis.close()
                     heart.join()
             if self._flows is not None:
                 self._flows.close("the agent was stopped")

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     cluster_kind: str = Field(
         "real", pattern="^(real|lab)$", description="`lab` when the brokers are `make lab`'s own"
     )
+    lab_home: Path | None = Field(
+        None, description="folder of the lab's nodes; unset: lab, beside the database"
+    )
     dead_letter_topic: str = Field("dead-letter-queue", description="where failed events go")
     board: str | None = Field(
         None,
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
                     for problem in error.errors()
                 )
             ) from error
+
+    @property
+    def lab_folder(self) -> Path:
+        """Where the lab keeps its nodes, if there is one."""
+        return self.lab_home if self.lab_home is not None else self.db.parent / "lab"
 
     @property
     def is_embedded(self) -> bool:

@@ -16,6 +16,7 @@ from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_c
 from producer_agent.kafka.consumer_groups import groups_reading
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.faults import FAULTS, FaultInjector
+from producer_agent.kafka.first_view import first_view
 from producer_agent.kafka.quorum import describe_quorum
 from producer_agent.kafka.topic_offsets import offset_bounds
 from producer_agent.kafka.topics import TopicProblem, TopicSpec, ensure_topics
@@ -52,6 +53,7 @@ class Cluster:
         self.bootstrap_servers = str(self.connection["bootstrap.servers"])
         self._metadata_consumer: Consumer | None = None
         self._admin: Admin | None = None
+        self._known_brokers: tuple[str, ...] = ()
         self._settings_read: tuple[float, frozenset[str]] | None = None
         self._settings_seen: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
@@ -75,10 +77,16 @@ class Cluster:
             ClusterUnreachable: no broker answered.
         """
         try:
-            return cluster_view(self._client(), timeout_s)
+            view = cluster_view(self._client(), timeout_s / 2)
         except ClusterUnreachable:
-            self._admin = None  # a new client finds brokers that came back elsewhere
-            raise
+            # It asked one broker, which may hang; and a new client finds brokers that came back.
+            self._admin = None
+            if self._embedded is not None:
+                raise
+            addresses = [*self._known_brokers, *self.bootstrap_servers.split(",")]
+            _, view = first_view(self.connection, addresses, timeout_s / 2)
+        self._known_brokers = tuple(f"{broker.host}:{broker.port}" for broker in view.brokers)
+        return view
 
     def ensure_topics(self, specs: Sequence[TopicSpec]) -> list[TopicProblem]:
         """Create what is missing; returns what could not be had and what differs.

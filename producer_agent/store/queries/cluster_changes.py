@@ -86,6 +86,14 @@ def watched_since(db: Database) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
+def watch_began_before(db: Database, at_us: int) -> int | None:
+    """Since when the watch that went on at that time had gone on; None: nobody watched then."""
+    row = db.execute(
+        "SELECT max(at_us) FROM cluster_changes WHERE kind = 'watch_began' AND at_us <= ?", [at_us]
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
 def cluster_row(db: Database, cluster_id: str) -> int | None:
     """The row id of a cluster by its own id; None before it was registered."""
     row = db.execute("SELECT id FROM clusters WHERE cluster_id = ?", [cluster_id]).fetchone()
@@ -149,6 +157,11 @@ def states_between(
 ) -> tuple[StateThen, ...]:
     """The states of one partition in ``[since_us, until_us]``, that at its beginning first."""
     return tuple(_states(db, topic, since_us, until_us, partition))
+
+
+def topic_states(db: Database, topic: str, since_us: int, until_us: int) -> tuple[StateThen, ...]:
+    """Likewise of each of its partitions."""
+    return tuple(_states(db, topic, since_us, until_us))
 
 
 def _states(
