@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -15,7 +17,6 @@ from producer_agent.reliable.book import WIDTH
 from producer_agent.reliable.clerk import Clerk
 from producer_agent.reliable.errors import fatal, in_words
 from producer_agent.reliable.librdkafka_log import TOLD_AGAIN_S
-from producer_agent.store.clock import now_us
 
 if TYPE_CHECKING:
     from confluent_kafka._types import HeadersType
@@ -55,7 +56,8 @@ class AccountedProducer(Producer):
         if self._default_callback is not None and not callable(self._default_callback):
             settings["on_delivery"] = self._default_callback  # the bare client says why not
         # Applied here, as an acknowledgement that is not reported would be an open end for us.
-        self._errors_only = _is_true(settings.pop("delivery.report.only.error", False))
+        errors_only = _is_true(settings.pop("delivery.report.only.error", False))
+        self._report = _reporter(clerk, errors_only=errors_only)
         self._clerk = clerk
         self._book = clerk.book
         self._name = clerk.profile
@@ -83,10 +85,9 @@ class AccountedProducer(Producer):
             KafkaException: the record was refused; it is counted and dead-lettered as well.
             TypeError: an argument is of the wrong type.
         """
-        # This runs once a record, and so does the callback: each attribute and comparison here
-        # can be seen in bench/reliable_producer.py.
-        clerk = self._clerk
-        book = clerk.book
+        # This runs once a record, and so does the report: an attribute or a comparison here can
+        # be seen in bench/reliable_producer.py.
+        book = self._book
         if book.unused:
             sequence = book.spare()
         else:
@@ -94,61 +95,17 @@ class AccountedProducer(Producer):
             book.used = sequence + 1
         if callback is None:
             callback = self._default_callback if on_delivery is None else on_delivery
-        errors_only = self._errors_only
-        reports, most = book.reports, book.most_numbers
-        place = book.topics.get(topic)
         try:
+            place = book.topics.get(topic)
             if place is None:
                 place = book.place_of(topic)
-            run = self._run_bytes
-            if run is not None:
-                if value is None:
-                    crc = 0
-                else:
-                    crc = crc32(value.encode() if isinstance(value, str) else value)
-                mark = (IDENTITY_HEADER, IDENTITY.pack(run, sequence, crc))
-                if headers:
-                    pairs = headers.items() if isinstance(headers, dict) else headers
-                    headers = [*pairs, mark]
-                else:
-                    headers = [mark]
-            sent_us = now_us()
-
-            def report(
-                error: KafkaError | None,
-                message: Message,
-                # Bound here, as a lookup in the enclosing scope is dearer than a default.
-                sequence: int = sequence,
-                sent_us: int = sent_us,
-                place: int = place,
-            ) -> None:
-                if error is None:
-                    if len(reports) < most:
-                        reports.extend(
-                            (
-                                sequence,
-                                sent_us,
-                                message.partition(),
-                                message.offset(),
-                                message.latency(),
-                                place,
-                            )
-                        )
-                    else:
-                        book.overflow()
-                    if callback is not None and not errors_only:
-                        callback(error, message)
-                else:
-                    try:
-                        clerk.failed(
-                            *(sequence, sent_us, topic, message.partition(), key, value),
-                            _pairs(headers),
-                            error,
-                        )
-                    finally:
-                        if callback is not None:
-                            callback(error, message)
-
+            if self._run_bytes is not None:
+                headers = _marked(headers, self._run_bytes, sequence, value)
+            # A partial is made quicker than a function, which needs a cell for each name in it.
+            sent_us = time_ns() // 1000
+            report = partial(
+                self._report, sequence, sent_us, place, callback, topic, key, value, headers
+            )
             _produce(self, topic, value, key, partition, report, None, timestamp, headers)
         except BufferError:
             book.unused.append(sequence)
@@ -156,7 +113,8 @@ class AccountedProducer(Producer):
             raise
         except KafkaException as raised:
             error = raised.args[0]
-            clerk.rejected(sequence, topic, partition, key, value, _pairs(headers), error)
+            record = (topic, partition, key, value, _pairs(headers))
+            self._clerk.rejected(sequence, *record, error)
             if error.code() in _DEAD or error.fatal():
                 raise fatal(error) from raised
             raise
@@ -274,6 +232,56 @@ class AccountedProducer(Producer):
                 self._name,
                 late_s * 1e3,
             )
+
+
+def _reporter(clerk: Clerk, *, errors_only: bool) -> Callable[..., None]:
+    """The delivery callback of every record, to be bound to what is known of it at its start.
+
+    It holds the clerk and not the producer, see there.
+    """
+    book = clerk.book
+    reports, most = book.reports, book.most_numbers
+    extend = reports.extend
+
+    def report(
+        sequence: int,
+        sent_us: int,
+        place: int,
+        callback: DeliveryCallback | None,
+        topic: str,
+        key: Any,
+        value: Any,
+        headers: Any,
+        error: KafkaError | None,
+        message: Message,
+    ) -> None:
+        if error is None:
+            if len(reports) < most:
+                partition, offset = message.partition(), message.offset()
+                extend((sequence, sent_us, partition, offset, message.latency(), place))
+            else:
+                book.overflow()
+            if callback is not None and not errors_only:
+                callback(error, message)
+            return
+        try:
+            place_of = (topic, message.partition(), key, value, _pairs(headers))
+            clerk.failed(sequence, sent_us, *place_of, error)
+        finally:
+            if callback is not None:
+                callback(error, message)
+
+    return report
+
+
+def _marked(headers: Any, run: bytes, sequence: int, value: Any) -> HeadersType:
+    """The headers with the identity among them; the last of a name is the one that counts."""
+    if value is None:
+        checksum = 0
+    else:
+        checksum = crc32(value.encode() if isinstance(value, str) else value)
+    mark = (IDENTITY_HEADER, IDENTITY.pack(run, sequence, checksum))
+    return [*_pairs(headers), mark] if headers else [mark]
 
 
 def _pairs(headers: Any) -> list[tuple[str, str | bytes | None]]:
