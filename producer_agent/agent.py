@@ -103,6 +103,9 @@ class Agent:
                     heart.start()
                     watcher.start()
                     diagnosis.start()
+                    if self._cluster.lab_faults is not None:
+                        # A node's start takes seconds; meanwhile the rest goes its way.
+                        self._others.submit(self._cluster.lab_faults.undo_left_behind)
                     self._take_commands(parent)
                 finally:
                     self._state = "stopping"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,12 @@ from producer_agent.dead_letters.policies import PolicyInvalid
 from producer_agent.dead_letters.topic_commands import DeadLetterTopicCommands
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run_manager import RunRefused, require_usable
+from producer_agent.fault_commands import FaultCommands
 from producer_agent.flows import Flows
 from producer_agent.kafka.cluster import Cluster
-from producer_agent.kafka.faults import FaultInjector, FaultKind
+from producer_agent.kafka.lab import LabError
+from producer_agent.kafka.lab_faults import FaultRefused
+from producer_agent.kafka.topic_restraint import RestraintRefused
 from producer_agent.replay.manager import PlanRefused
 from producer_agent.replay.options import OptionsInvalid
 from producer_agent.replay.selection import SelectionInvalid
@@ -37,12 +39,15 @@ class CommandRefused(Exception):
 REFUSALS = (
     CommandRefused,
     CompareRefused,
+    FaultRefused,
     FilterInvalid,
+    LabError,
     OptionsInvalid,
     PlanInvalid,
     PlanRefused,
     PolicyInvalid,
     ProfileInvalid,
+    RestraintRefused,
     RunRefused,
     SelectionInvalid,
 )
@@ -72,6 +77,7 @@ class CommandHandlers:
         replays = ReplayCommands(writer, Reader(writer.path), lambda: self._flows().replays)
         compare = CompareCommands(Reader(writer.path), lambda: self._flows().comparisons)
         triage = TriageCommands(writer)
+        faults = FaultCommands(cluster, self._faults_changed)
         topics = DeadLetterTopicCommands(writer, dead_letter_topic, self._review_topics)
         self._handlers: dict[Command, Callable[[CommandRow], dict[str, Any]]] = {
             Command.RUN_START: self._start,
@@ -99,9 +105,9 @@ class CommandHandlers:
             Command.COMPARE_START: compare.start,
             Command.COMPARE_CANCEL: compare.cancel,
             Command.COMPARE_DELETE: compare.delete,
-            Command.FAULT_INJECT: self._inject,
-            Command.FAULT_UNDO: self._undo,
-            Command.FAULT_UNDO_ALL: self._undo_all,
+            Command.FAULT_INJECT: faults.inject,
+            Command.FAULT_UNDO: faults.undo,
+            Command.FAULT_UNDO_ALL: faults.undo_all,
         }
 
     def handle(self, command: CommandRow) -> dict[str, Any]:
@@ -165,21 +171,6 @@ class CommandHandlers:
         self._writer.call(partial(profiles.delete, name=name))
         return {"profile": name}
 
-    def _inject(self, command: CommandRow) -> dict[str, Any]:
-        active = self._faults().inject(_fault_of(command), topic=command.arguments.get("topic"))
-        self._faults_changed()
-        return asdict(active)
-
-    def _undo(self, command: CommandRow) -> dict[str, Any]:
-        undone = self._faults().undo(_fault_of(command), topic=command.arguments.get("topic"))
-        self._faults_changed()
-        return {"undone": len(undone)}
-
-    def _undo_all(self, _command: CommandRow) -> dict[str, Any]:
-        undone = self._faults().undo_all()
-        self._faults_changed()
-        return {"undone": len(undone)}
-
     def _review_topics(self) -> None:
         flows = self._current_flows()
         if flows is not None:
@@ -190,11 +181,6 @@ class CommandHandlers:
         if flows is not None:
             flows.apply_event_faults()
 
-    def _faults(self) -> FaultInjector:
-        if self._cluster.faults is None:
-            raise CommandRefused("Faults are injected into the embedded cluster only.")
-        return self._cluster.faults
-
     def _flows(self) -> Flows:
         flows = self._current_flows()
         if flows is None:
@@ -203,15 +189,6 @@ class CommandHandlers:
                 f"Try again when it is back."
             )
         return flows
-
-
-def _fault_of(command: CommandRow) -> FaultKind:
-    kind = str(command.arguments["kind"])
-    try:
-        return FaultKind(kind)
-    except ValueError:
-        known = ", ".join(FaultKind)
-        raise CommandRefused(f"There is no fault {kind!r}. There are: {known}.") from None
 
 
 def _rate_of(command: CommandRow) -> float | None:

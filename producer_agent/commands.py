@@ -80,9 +80,10 @@ class Command(StrEnum):
     COMPARE_DELETE = "compare.delete"
     """``comparison``; refused while it runs."""
     FAULT_INJECT = "fault.inject"
-    """``kind``; ``topic`` where the kind needs one."""
+    """``kind``; ``topic`` or ``node`` where the kind needs one. To stop or start a node of the lab
+    takes seconds: wait for half a minute."""
     FAULT_UNDO = "fault.undo"
-    """``kind``; ``topic`` where the kind needs one."""
+    """The same; without ``topic`` and ``node`` on all of them."""
     FAULT_UNDO_ALL = "fault.undo_all"
 
 

@@ -17,8 +17,11 @@ from producer_agent.kafka.consumer_groups import groups_reading
 from producer_agent.kafka.embedded import EmbeddedCluster
 from producer_agent.kafka.faults import FAULTS, FaultInjector
 from producer_agent.kafka.first_view import first_view
+from producer_agent.kafka.lab import Lab, LabError
+from producer_agent.kafka.lab_faults import LabFaultInjector
 from producer_agent.kafka.quorum import describe_quorum
 from producer_agent.kafka.topic_offsets import offset_bounds
+from producer_agent.kafka.topic_restraint import TopicRestraint
 from producer_agent.kafka.topics import TopicProblem, TopicSpec, ensure_topics
 from producer_agent.settings import Settings
 
@@ -43,7 +46,9 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         self._embedded = EmbeddedCluster(EMBEDDED_BROKERS) if settings.is_embedded else None
         self.faults = FaultInjector(self._embedded) if self._embedded else None
-        """Injects faults; None on a real cluster."""
+        """Injects faults into the embedded cluster; None on any other."""
+        self.lab_faults, self._no_faults = _lab_faults(settings)
+        """Injects faults into the lab's nodes; None on any other cluster."""
         self.kind = "embedded" if self._embedded else settings.cluster_kind
         self.connection: dict[str, Any] = {
             **settings.connection(),
@@ -67,6 +72,8 @@ class Cluster:
         self._admin = None
         if self.faults is not None:
             self.faults.close()
+        if self.lab_faults is not None:
+            self.lab_faults.close()
         if self._embedded is not None:
             self._embedded.leave_to_exit()
 
@@ -234,12 +241,10 @@ class Cluster:
 
     def describe_faults(self) -> dict[str, Any]:
         """The fault catalogue and what is in force, as the fact ``faults``."""
+        if self.lab_faults is not None:
+            return self.lab_faults.describe()
         if self.faults is None:
-            return {
-                "available": [],
-                "active": [],
-                "unavailable_because": "Faults are injected into the embedded cluster only.",
-            }
+            return {"available": [], "active": [], "unavailable_because": self._no_faults}
         return {
             "available": [
                 {
@@ -248,9 +253,28 @@ class Cluster:
                     "effect": fault.effect,
                     "expected_code": KafkaError(fault.expected_code).name(),
                     "needs_topic": fault.needs_topic,
+                    "needs_node": False,
                 }
                 for kind, fault in FAULTS.items()
             ],
             "active": [asdict(active) for active in self.faults.active()],
             "unavailable_because": None,
         }
+
+
+def _lab_faults(settings: Settings) -> tuple[LabFaultInjector | None, str]:
+    """What injects faults into the lab, or why nothing does."""
+    if settings.is_embedded or settings.cluster_kind != "lab":
+        return None, "Faults are injected into the embedded cluster and the lab only."
+    folder = settings.lab_folder
+    try:
+        lab = Lab(folder)
+        theirs = set(lab.status().bootstrap_servers.split(","))
+    except LabError as error:
+        return None, f"Faults cannot be injected: {error}"
+    if theirs != {address.strip() for address in str(settings.bootstrap_servers).split(",")}:
+        return None, (
+            f"Faults cannot be injected: the nodes in {folder} are not those at "
+            f"{settings.bootstrap_servers}. Set ACKBOARD_LAB_HOME to the lab's folder."
+        )
+    return LabFaultInjector(lab, TopicRestraint(settings.connection())), ""

@@ -12,8 +12,11 @@ cluster  ``kind`` (embedded, lab, real), ``bootstrap_servers, cluster_id, contro
          (``id, leader, replicas, isrs``)), ``problems`` (``topic, message, mend, severity``)
 runs     list of ``uuid, profile, acks, topic, rate, accepted, outstanding, started_us,
          paused_because`` (or null), ``last_error`` (``[us, text]`` or null)
-faults   ``available`` (``kind, title, effect, expected_code, needs_topic``), ``active`` (``kind,
-         topic, since_us``), ``unavailable_because`` (null or text)
+faults   ``available`` (``kind, title, effect, expected_code, needs_topic, needs_node``, and on the
+         lab ``undo``: the words of a button), ``active`` (``kind, topic, since_us``, and on the lab
+         ``node`` and ``injected``: false of a node that was found down), ``unavailable_because``
+         (null or text); on the lab also ``nodes`` (``id, port, pid, state``: running, paused,
+         stopped)
 letters  ``topic`` (of the dead-letter queue), ``outbox_waiting, outbox_since_us`` (of the oldest
          waiting), ``publisher_error, consumer_error`` (null or text), ``behind`` (records on the
          topics not yet stored here, or null), ``group`` (consumer group that offsets are committed
