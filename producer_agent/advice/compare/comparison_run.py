@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from producer_agent.advice.compare.client_statistics import ClientFigures
-from producer_agent.advice.compare.plan import ComparisonPlan, TurnPlan
+from producer_agent.advice.compare.plan import PRACTICE, ComparisonPlan, TurnPlan
 from producer_agent.advice.compare.reader import Readings
 from producer_agent.advice.compare.sender import (
     COMMIT_S,
@@ -124,7 +124,7 @@ class ComparisonRun:
                     partitions=self.plan.layout.partitions,
                 )
                 reader.answer(OFFSETS_S)
-                for turn in self.plan.schedule():
+                for turn in (*self.plan.practice(), *self.plan.schedule()):
                     self._turn(turn, sender, reader)
         except _Ended as ended:
             return ended.end
@@ -170,6 +170,10 @@ class ComparisonRun:
         readings = Readings.from_json(reader.answer(longest_s + SLACK_S, self._stop.is_set))
         if self._stop.is_set():
             raise _Ended(*self._stopped_as)
+        self._done += 1
+        self._spent_s += time.monotonic() - began_s
+        if turn.round == PRACTICE:
+            return
         if readings.why is not None:
             self._notes[
                 f"What was lost is not told of every turn of {profile.name}: {readings.why}."
@@ -188,13 +192,12 @@ class ComparisonRun:
             delay=tuple((number, n) for number, n in result.delay),
         )
         self._writer.call(partial(comparisons.add_turn, comparison=self.number, turn=kept))
-        self._done += 1
-        self._spent_s += time.monotonic() - began_s
 
     def _require_whole(self, turn: TurnPlan, profile: Profile, result: TurnResult) -> None:
         if self._stop.is_set():
             raise _Ended(*self._stopped_as)
-        where = f"in round {turn.round} at {turn.rate:g}/s, in the turn of {profile.name}"
+        which = "the practice round" if turn.round == PRACTICE else f"round {turn.round}"
+        where = f"in {which} at {turn.rate:g}/s, in the turn of {profile.name}"
         if result.ended == "gone":
             raise _Ended("incomplete", _gone(f"{where}: {result.why}"))
         if result.ended is not None:
@@ -225,14 +228,18 @@ class ComparisonRun:
         )
 
     def _tell_progress(self, turn: TurnPlan, profile: Profile) -> None:
-        left = self.plan.turns - self._done
+        left = self.plan.turns + len(self.plan.profiles) - self._done
+        which = (
+            "practice round, left out"
+            if turn.round == PRACTICE
+            else f"round {turn.round} of {self.plan.rounds}"
+        )
         turn_s = self._spent_s / self._done if self._done else self.plan.turn_s
         self._writer.call(
             partial(
                 comparisons.set_progress,
                 comparison=self.number,
-                progress=f"{turn.rate:g}/s, round {turn.round} of {self.plan.rounds}: "
-                f"{profile.name}",
+                progress=f"{turn.rate:g}/s, {which}: {profile.name}",
                 expected_end_us=now_us() + int(left * turn_s * 1e6),
             )
         )

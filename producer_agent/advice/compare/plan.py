@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Final, NamedTuple
 
@@ -31,6 +31,10 @@ _FRAMING_BYTES: Final = 150
 """At least what an event's key, headers and framing need beside its payload."""
 
 
+PRACTICE: Final = 0
+"""The number of the round that is left out."""
+
+
 class PlanInvalid(ValueError):
     """A comparison that cannot be made; ``problems`` holds every fault found, never none."""
 
@@ -46,7 +50,7 @@ class TurnPlan(NamedTuple):
 
     rate: float
     round: int
-    """From 1."""
+    """From 1; :data:`PRACTICE` is left out."""
     position: int
     """From 1, in the round's shuffled order."""
     profile: int
@@ -96,7 +100,7 @@ class TopicLayout(_Part):
     def _fits(self) -> TopicLayout:
         if self.min_insync_replicas > self.replication_factor:
             raise invalid(
-                f"min_insync_replicas {self.min_insync_replicas} is more than there are copies",
+                f"a min_insync_replicas of {self.min_insync_replicas} is more than there are copies",
                 f"Lower it to {self.replication_factor}, or raise `replication_factor`.",
             )
         return self
@@ -120,14 +124,12 @@ class ComparisonPlan(_Part):
     @model_validator(mode="before")
     @classmethod
     def _first_is_baseline(cls, data: object) -> object:
-        if isinstance(data, dict) and not data.get("baseline") and data.get("profiles"):
-            first = data["profiles"][0]
-            name = first.name if isinstance(first, Profile) else None
-            if isinstance(first, dict):
-                name = first.get("name")
-            if isinstance(name, str):
-                return {**data, "baseline": name}
-        return data
+        if not isinstance(data, dict) or data.get("baseline"):
+            return data
+        profiles = data.get("profiles")
+        first = profiles[0] if isinstance(profiles, list | tuple) and profiles else None
+        name = first.get("name") if isinstance(first, dict) else getattr(first, "name", None)
+        return {**data, "baseline": name} if isinstance(name, str) else data
 
     @model_validator(mode="after")
     def _can_be_measured(self) -> ComparisonPlan:
@@ -147,7 +149,7 @@ class ComparisonPlan(_Part):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise invalid(
-                f"{twice} is there twice",
+                f"profile {twice} is there twice",
                 "Save a copy of it under another name to compare a profile with itself.",
             )
         if self.baseline not in names:
@@ -186,7 +188,7 @@ class ComparisonPlan(_Part):
         commit_s = profile.workload.transaction_ms / 1000
         if profile.producer.is_transactional and self.load.seconds < 2 * commit_s:
             raise invalid(
-                f"{profile.name} commits every {commit_s:g} s, and {self.load.seconds:g} s a round "
+                f"profile {profile.name} commits every {commit_s:g} s, and {self.load.seconds:g} s a round "
                 "hold too few of its transactions",
                 f"Measure at least {2 * commit_s:g} seconds a round, or lower its "
                 "`workload.transaction_ms`.",
@@ -219,14 +221,22 @@ class ComparisonPlan(_Part):
 
     @property
     def expected_s(self) -> float:
-        """How long all of it takes, about."""
-        return self.turns * self.turn_s
+        """How long all of it takes, about, the practice round included."""
+        return (self.turns + len(self.profiles)) * self.turn_s
 
     @property
     def payload_total(self) -> float:
         """Bytes of payload that are sent in all."""
         a_round = sum(self.rates) * (self.load.warm_up_s + self.load.seconds)
-        return a_round * self.load.payload_bytes * self.rounds * len(self.profiles)
+        practice = self.rates[0] * (self.load.warm_up_s + self.load.seconds)
+        per_profile = a_round * self.rounds + practice
+        return per_profile * self.load.payload_bytes * len(self.profiles)
+
+    def practice(self) -> Iterator[TurnPlan]:
+        """A round before all others, which is left out: a new topic, and brokers that have just
+        started, answer late at first, and one such round would widen every interval."""
+        for position, profile in enumerate(self.order(self.rates[0], PRACTICE), 1):
+            yield TurnPlan(self.rates[0], PRACTICE, position, profile)
 
     def schedule(self) -> Iterator[TurnPlan]:
         """All turns in their order: rates ascending, and in each round every profile once."""
@@ -243,17 +253,26 @@ class ComparisonPlan(_Part):
 
     @classmethod
     def from_mapping(cls, data: object) -> ComparisonPlan:
-        """A plan from decoded JSON; raises :class:`PlanInvalid`."""
+        """A plan from decoded JSON.
+
+        Raises:
+            PlanInvalid: it cannot be measured. ProfileInvalid: a profile in it is none.
+        """
+        if isinstance(data, Mapping) and isinstance(given := data.get("profiles"), list | tuple):
+            # By themselves, as what is wrong within a profile has a mend of its own.
+            whole = [p if isinstance(p, Profile) else Profile.from_mapping(p) for p in given]
+            data = {**data, "profiles": whole}
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             found = problems_in(error, cls, "comparison")
-            whole = [replace(p, field="plan") if p.field == "profile" else p for p in found]
-            raise PlanInvalid(whole) from error
+            raise PlanInvalid(
+                [replace(p, field="plan") if p.field == "profile" else p for p in found]
+            ) from error
 
     @classmethod
     def from_json(cls, text: str) -> ComparisonPlan:
-        """A plan from its JSON; raises :class:`PlanInvalid`."""
+        """A plan from its JSON; raises as :meth:`from_mapping` does."""
         try:
             data = json.loads(text)
         except ValueError as error:
