@@ -23,6 +23,7 @@ SECTIONS = {
     ],
     "Set up": [
         ("profiles.py", "Profiles", ":material/tune:"),
+        ("advisor.py", "Advisor", ":material/recommend:"),
         ("cluster.py", "Cluster", ":material/lan:"),
     ],
 }
