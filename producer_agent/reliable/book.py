@@ -205,6 +205,11 @@ class Book:
             pending.failed_bytes += size
             return True
 
+    def divert_letters(self) -> list[Failure]:
+        """Failures that wait to be recorded and have a letter: they are recorded without it."""
+        with self._lock:
+            return without_letters(self._pending.failures)
+
     def letter_lost(self) -> None:
         """Count a failure that found no way to a dead letter."""
         with self._lock:
@@ -337,3 +342,13 @@ class Book:
     def _count(self, counter: str, n: int) -> None:
         if self._keep:
             self._pending.counters[now_us() // 1_000_000, counter] += n
+
+
+def without_letters(failures: list[Failure]) -> list[Failure]:
+    """Those that have a dead letter, as they were; in ``failures`` they have none from now on."""
+    found: list[Failure] = []
+    for at, failure in enumerate(failures):
+        if failure.dead_letter:
+            found.append(failure)
+            failures[at] = replace(failure, dead_letter=False)
+    return found

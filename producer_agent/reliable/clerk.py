@@ -90,7 +90,7 @@ class Clerk:
         """A delivery report told an error."""
         judged = judge(error, topic, partition, sent_us, self._attempts)
         purged = judged.code in _PURGED
-        if purged and self.aborting:
+        if purged and (self.aborting or self.book.in_transaction):
             self.aborted(sequence, sent_us, topic, judged.partition, key, value, headers)
             return
         if purged and self.closing:

@@ -129,7 +129,7 @@ class DeadLetterSender:
         while not self._given_up.is_set():
             try:
                 if producer is None:
-                    producer = Producer(self._config)
+                    producer = Producer(self._config, logger=self._logger)
                 self._publish(producer)
                 if self._closing.is_set() and not self._open:
                     break
@@ -141,6 +141,8 @@ class DeadLetterSender:
                     _discard(producer)
                 producer = None
                 self._given_up.wait(RETRY_S)
+        if producer is not None:
+            _discard(producer)  # what it still holds comes back to those that wait
         left = 0
         while not self._waiting.empty():
             left += 1
@@ -151,8 +153,6 @@ class DeadLetterSender:
                 "%d failed records were not dead-lettered: the cluster did not take them in time",
                 left,
             )
-        if producer is not None:
-            _discard(producer)
 
     def _publish(self, producer: Producer) -> None:
         """Hand over what waits, and serve reports for a moment."""
@@ -189,7 +189,8 @@ class DeadLetterSender:
                 self._settle(failure)
                 self._give_up(failure, "too large for the dead-letter topic even without payload")
             else:
-                self._warn(f"{error.name()}: {error.str()}; it is tried again")
+                if not self._given_up.is_set():
+                    self._warn(f"{error.name()}: {error.str()}; it is tried again")
                 self._waiting.put((failure, carried))
 
         def report(error: KafkaError | None, _message: Message) -> None:

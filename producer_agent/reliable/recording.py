@@ -11,11 +11,11 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer_agent.reliable.book import WIDTH, Book, Lot
+from producer_agent.reliable.book import WIDTH, Book, Lot, without_letters
 from producer_agent.reliable.failures import Failure
 from producer_agent.store.sqlite import StoreError
 
@@ -123,7 +123,7 @@ class Recording:
         while not self._stop.wait(EVERY_S):
             if time.monotonic() >= retry_s and not self._turn(None):
                 retry_s = time.monotonic() + RETRY_S
-            elif not self.takes_letters:
+            if not self.takes_letters:
                 self._divert_letters()
         while not self._turn(self._end_reason):
             if time.monotonic() >= self._deadline_s:
@@ -259,13 +259,11 @@ class Recording:
 
     def _divert_letters(self) -> None:
         """Send the letters of failures that could not be recorded the other way."""
-        if self._unwritten is None:
-            self._unwritten = self._book.take()
-        failures = self._unwritten.failures
-        for at, failure in enumerate(failures):
-            if failure.dead_letter:
-                failures[at] = replace(failure, dead_letter=False)
-                self._send_letter(failure)
+        diverted = self._book.divert_letters()
+        if self._unwritten is not None:
+            diverted = without_letters(self._unwritten.failures) + diverted
+        for failure in diverted:
+            self._send_letter(failure)
 
 
 def _by_topic(reports: list[float | None]) -> dict[int, array[float]]:

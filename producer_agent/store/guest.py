@@ -34,10 +34,7 @@ class Guest:
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.exists():
-            raise StoreError(
-                f"There is no database at {path} yet. It is made when the dashboard or the agent "
-                f"starts (`make run`, or `python -m producer_agent serve`); or set ACKBOARD_DB."
-            )
+            raise _missing(path)
         try:
             self.conn = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=rw",
@@ -76,6 +73,8 @@ class Guest:
             finally:
                 if self.conn.in_transaction:
                     self.conn.execute("ROLLBACK")
+        except FileNotFoundError as error:
+            raise _missing(self.path) from error
         except (sqlite3.Error, OSError) as error:
             raise explain(error, self.path, LOCK_TIMEOUT_S) from error
 
@@ -105,6 +104,13 @@ class Guest:
     def _identity_of_file(self) -> tuple[int, int]:
         stat = self.path.stat()
         return stat.st_dev, stat.st_ino
+
+
+def _missing(path: Path) -> StoreError:
+    return StoreError(
+        f"There is no database at {path} yet. It is made when the dashboard or the agent starts "
+        f"(`make run`, or `python -m producer_agent serve`); or set ACKBOARD_DB."
+    )
 
 
 def stored_profile(path: Path, name: str) -> str | None:
