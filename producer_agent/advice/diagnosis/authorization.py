@@ -151,7 +151,7 @@ def _options(
     options.append(
         Option("See which ACLs there are", "Nothing.", Safety.SAFE, commands.list_acls())
     )
-    return tuple(sorted(options, key=lambda option: list(Safety).index(option.safety)))
+    return tuple(options)
 
 
 def _undo(facts: LiveFacts) -> tuple[Option, ...]:

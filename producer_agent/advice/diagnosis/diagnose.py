@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from producer_agent.advice.diagnosis.authorization import not_authorized
 from producer_agent.advice.diagnosis.client_queue import queue_full
-from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, State
+from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, Safety, State
 from producer_agent.advice.diagnosis.evidence import (
     clock,
     fault_evidence,
@@ -47,11 +47,13 @@ def diagnose(facts: LiveFacts, code: str | None = None) -> Diagnosis:
         facts: All that is known.
         code: The code's name, such as ``NOT_ENOUGH_REPLICAS``; None: the topic as it is.
     """
-    now = as_it_is(facts)
-    if code is None:
-        return now
-    rule = _RULES.get(code, _other)
-    return _beside_the_present(rule(facts, code), now, facts, code)
+    found = as_it_is(facts)
+    if code is not None:
+        rule = _RULES.get(code, _other)
+        found = _beside_the_present(rule(facts, code), found, facts, code)
+    order = list(Safety)
+    options = sorted(found.options, key=lambda option: order.index(option.safety))
+    return replace(found, options=tuple(options))
 
 
 def _replicas(facts: LiveFacts, code: str) -> Diagnosis:

@@ -143,6 +143,8 @@ def broker_words(facts: LiveFacts, broker: BrokerFacts) -> str:
         if broker.left.after_us is not None:
             gap_s = (broker.left.at_us - broker.left.after_us) / 1e6
             words += f" (seen to within {gap_s:.1f} s)" if gap_s >= 0.5 else ""
+    elif broker.last_seen_us is not None:
+        words = f"missing since just now: at {clock(broker.last_seen_us)} it was still there"
     elif facts.watched_since_us is not None:
         words = (
             f"missing already when watching began at {clock(facts.watched_since_us)}; "

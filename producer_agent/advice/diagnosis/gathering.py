@@ -181,6 +181,7 @@ class FactsGatherer:
                     error=said.error if said is not None else None,
                     port=answers.ports.get(broker),
                     left=left.get(broker),
+                    last_seen_us=recorded.last_seen_us.get(broker),
                     settings=said.settings if said is not None else None,
                 )
             )

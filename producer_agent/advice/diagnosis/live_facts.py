@@ -33,6 +33,8 @@ class BrokerFacts:
     """Of one that is not listed: what its port does, see ``described_settings.port_state``."""
     left: ChangeRow | None = None
     """Its departure, where the history has it."""
+    last_seen_us: int | None = None
+    """When the agent's last look still saw it, where that is not in the history yet."""
     settings: Mapping[str, Setting] | None = None
 
 

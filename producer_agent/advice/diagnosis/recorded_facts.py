@@ -47,6 +47,8 @@ class Recorded:
 
     addresses: Mapping[int, str]
     """``host:port`` of brokers as last seen, by id."""
+    last_seen_us: Mapping[int, int]
+    """When the agent's last look was, of each broker that it saw alive."""
     last_view: ClusterView | None
     """The topic as last seen, without brokers."""
     last_view_us: int | None
@@ -71,6 +73,7 @@ def recorded_facts(
     body = cluster.body if cluster is not None else {}
     brokers = {broker["id"]: f"{broker['host']}:{broker['port']}" for broker in _brokers(body)}
     changes = history.changes(db, since_us=at_us - CHANGES_US, topic=topic, limit=MOST_CHANGES)
+    alive_us = dict.fromkeys(brokers, cluster.at_us) if cluster is not None else {}
     for row in changes:
         if row.kind == "broker_left" and row.broker is not None and "address" in row.detail:
             brokers.setdefault(row.broker, str(row.detail["address"]))
@@ -79,6 +82,7 @@ def recorded_facts(
     last_us, last_view = _last_view(db, topic, at_us)
     return Recorded(
         addresses=brokers,
+        last_seen_us=alive_us,
         last_view=last_view,
         last_view_us=last_us,
         changes=changes,

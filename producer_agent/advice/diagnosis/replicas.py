@@ -85,6 +85,7 @@ def leaderless(facts: LiveFacts, code: str | None) -> Diagnosis:
     missing = missing_brokers(facts)
     waiting_for = sorted({broker for partition in bad for broker in partition.isrs})
     lost = [f"Broker {broker.id}: {broker_words(facts, broker)}." for broker in missing]
+    error = facts.topic_view.error if facts.topic_view is not None else None
     commands = KafkaCommands(facts)
     options = bring_back(facts, missing)
     if waiting_for:
@@ -103,8 +104,12 @@ def leaderless(facts: LiveFacts, code: str | None) -> Diagnosis:
         code=code,
         matter="leaderless",
         state=State.WRONG,
-        headline=f"{numbers(bad).capitalize()} of {facts.topic} "
-        f"{'has' if len(bad) == 1 else 'have'} no leader: nothing can be written or read there"
+        headline=(
+            f"{numbers(bad).capitalize()} of {facts.topic} "
+            f"{'has' if len(bad) == 1 else 'have'} no leader: nothing can be written or read there"
+            if bad
+            else f"{facts.topic} is there, and the cluster tells no partition of it ({error})"
+        )
         + (f" until {names(waiting_for)} (the last in sync) is back." if waiting_for else "."),
         at_us=facts.at_us,
         facts=(*fault_evidence(facts), *replica_facts(facts)),
