@@ -100,7 +100,7 @@ class TopicLayout(_Part):
     def _fits(self) -> TopicLayout:
         if self.min_insync_replicas > self.replication_factor:
             raise invalid(
-                f"a min_insync_replicas of {self.min_insync_replicas} is more than there are copies",
+                f"a min_insync_replicas of {self.min_insync_replicas} is more than the copies",
                 f"Lower it to {self.replication_factor}, or raise `replication_factor`.",
             )
         return self
@@ -188,8 +188,8 @@ class ComparisonPlan(_Part):
         commit_s = profile.workload.transaction_ms / 1000
         if profile.producer.is_transactional and self.load.seconds < 2 * commit_s:
             raise invalid(
-                f"profile {profile.name} commits every {commit_s:g} s, and {self.load.seconds:g} s a round "
-                "hold too few of its transactions",
+                f"profile {profile.name} commits every {commit_s:g} s, and "
+                f"{self.load.seconds:g} s a round hold too few of its transactions",
                 f"Measure at least {2 * commit_s:g} seconds a round, or lower its "
                 "`workload.transaction_ms`.",
             )

@@ -39,7 +39,7 @@ ATOMIC = body("atomic", transactional_id="shop", workload={"transaction_ms": 2_0
         (
             [],
             {"layout": {"replication_factor": 1}},
-            "min_insync_replicas of 2 is more than there are copies. Lower it to 1",
+            "min_insync_replicas of 2 is more than the copies. Lower it to 1",
         ),
         (
             [SMALL, body("two")],
