@@ -67,10 +67,9 @@ class TopicRestraint:
         Raises:
             RestraintRefused: Kafka would not.
         """
+        admin = Admin(self._connection)  # held: its futures die with it
         self._each(
-            Admin(self._connection).client.create_acls(
-                _bindings(topic, before), request_timeout=_TIMEOUT_S
-            ),
+            admin.client.create_acls(_bindings(topic, before), request_timeout=_TIMEOUT_S),
             f"denying {topic}",
         )
 
@@ -84,8 +83,9 @@ class TopicRestraint:
             _filter(topic, each.principal, each.operation, each.permission_type)
             for each in _bindings(topic, before)
         ]
+        admin = Admin(self._connection)
         self._each(
-            Admin(self._connection).client.delete_acls(filters, request_timeout=_TIMEOUT_S),
+            admin.client.delete_acls(filters, request_timeout=_TIMEOUT_S),
             f"allowing {topic} again",
         )
 
@@ -114,10 +114,9 @@ class TopicRestraint:
     def _alter(self, topic: str, operation: AlterConfigOpType, value: str | None) -> None:
         entry = ConfigEntry(_LIMIT, value, incremental_operation=operation)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        admin = Admin(self._connection)
         self._each(
-            Admin(self._connection).client.incremental_alter_configs(
-                [resource], request_timeout=_TIMEOUT_S
-            ),
+            admin.client.incremental_alter_configs([resource], request_timeout=_TIMEOUT_S),
             f"changing {_LIMIT} of {topic}",
         )
 
