@@ -157,18 +157,19 @@ class Flows:
         """
         workload = profile.workload
         factor = self._settings.topic_replication_factor or workload.replication_factor
-        self._ensure(
-            TopicSpec(
-                workload.topic,
-                workload.partitions,
-                factor,
-                min(workload.min_insync_replicas, factor),
+        for topic in filter(None, (workload.topic, workload.second_topic)):
+            self._ensure(
+                TopicSpec(
+                    topic,
+                    workload.partitions,
+                    factor,
+                    min(workload.min_insync_replicas, factor),
+                )
             )
-        )
-        for problem in self.topic_problems[workload.topic]:
-            if problem.blocking:
-                mend = f" Mend: {problem.command}" if problem.command else ""
-                raise RunRefused(f"{profile.name} was not started. {problem.message}{mend}")
+            for problem in self.topic_problems[topic]:
+                if problem.blocking:
+                    mend = f" Mend: {problem.command}" if problem.command else ""
+                    raise RunRefused(f"{profile.name} was not started. {problem.message}{mend}")
         if workload.faults.unknown_topic > 0:
             self._cluster.forbid_topic(unknown_topic_of(workload.topic))
         run = self.runs.start(profile, rate, limits)

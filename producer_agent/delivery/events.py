@@ -106,10 +106,12 @@ class EventSource:
         body["note"] = self._pad(int(size) - len(json.dumps(body)) - 12)
         value = json.dumps(body).encode()
         topic, partition = workload.topic, ANY_PARTITION
+        if workload.second_topic is not None and sequence % 2:
+            topic = workload.second_topic
         if fault is EventFault.UNKNOWN_PARTITION:
             partition = UNKNOWN_PARTITION
         elif fault is EventFault.UNKNOWN_TOPIC:
-            topic = unknown_topic_of(topic)
+            topic = unknown_topic_of(workload.topic)
         headers: list[tuple[str, str | bytes | None]] = [
             (IDENTITY_HEADER, pack_identity(self._run, sequence, value)),
             ("content-type", b"application/json"),

@@ -240,6 +240,16 @@ def _transactions(profile: Profile) -> Iterator[Problem]:
         )
 
 
+def _second_topic(profile: Profile) -> Iterator[Problem]:
+    if profile.workload.second_topic == profile.workload.topic:
+        yield _error(
+            profile,
+            "workload.second_topic",
+            "the second topic is the first one again.",
+            "Name another topic, or leave `workload.second_topic` unset.",
+        )
+
+
 def _sizes(profile: Profile) -> Iterator[Problem]:
     settings, load = profile.producer, profile.workload
     largest = settings.message_max_bytes
@@ -324,6 +334,7 @@ _RULES: Final[tuple[Callable[[Profile], Iterator[Problem]], ...]] = (
     _gapless,
     _time_outs,
     _transactions,
+    _second_topic,
     check_extra,
     _sizes,
     _replicas,

@@ -193,6 +193,9 @@ class Workload(_Part):
     """The load: what is sent where, how often and how large."""
 
     topic: Topic = Field(description="the topic to send to")
+    second_topic: Topic | None = Field(
+        None, description="every other event goes here instead; a transaction then spans both"
+    )
     partitions: Int = Field(1, ge=1, le=10_000, description="partitions of the topic")
     replication_factor: Int = Field(1, ge=1, le=32_767, description="copies of a partition")
     min_insync_replicas: Int = Field(

@@ -51,6 +51,7 @@ class Recorder:
             nothing behind them.
         attempts: The producer's log of attempts.
         dead_letters: Whether what failed goes to the dead-letter queue.
+        second_topic: A topic that events are sent to beside the run's own, or None.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Recorder:
         attempts: AttemptLog,
         *,
         dead_letters: bool = True,
+        second_topic: str | None = None,
     ) -> None:
         self._writer = writer
         self._run = run
@@ -69,8 +71,11 @@ class Recorder:
         self._outcome = "unconfirmed" if acks == "0" else "delivered"
         self._attempts = attempts
         self._dead_letters = dead_letters
+        self._second_topic = second_topic
         self._reports: list[float | None] = []
+        self._second_reports: list[float | None] = []
         self._ready: list[float | None] = []
+        self._second_ready: list[float | None] = []
         self._undelivered: list[UndeliveredEvent] = []
         self._delays: list[tuple[int, float, int]] = []
         self._counters: dict[tuple[int, str], int] = {}
@@ -96,11 +101,28 @@ class Recorder:
             produce: ``Producer.produce``.
             on_fatal: Called when the producer turns out to be dead.
         """
+        first = self._sender(produce, on_fatal, self._reports)
+        if self._second_topic is None:
+            return first
+        second = self._sender(produce, on_fatal, self._second_reports)
+        second_topic = self._second_topic
+
+        def send(sequence: int, event: Event, sent_us: int) -> None:
+            (second if event.topic == second_topic else first)(sequence, event, sent_us)
+
+        return send
+
+    def _sender(
+        self,
+        produce: Callable[..., None],
+        on_fatal: Callable[[], None],
+        reports: list[float | None],
+    ) -> Send:
         # One closure around everything that is needed for an event, and default arguments where
         # the callback needs its event: this runs once an event and is the price of recording
         # (bench/record.py), in which a comparison, an attribute or an empty list of headers can
         # be seen.
-        extend = self._reports.extend
+        extend = reports.extend
         failed = self._failed
         confirmed = self._outcome == "delivered"
 
@@ -203,20 +225,17 @@ class Recorder:
     def commit(self) -> None:
         """The transaction is committed: record the acknowledgements held back for it."""
         with self._lock:
-            self._ready += self._take()
+            self._make_ready()
 
     def abort(self) -> list[int]:
         """The transaction is aborted: forget its acknowledgements, and tell whose they were."""
         with self._lock:
-            return [int(sequence or 0) for sequence in self._take()[::REPORT_WIDTH]]
+            taken = _take(self._reports) + _take(self._second_reports)
+            return [int(sequence or 0) for sequence in taken[::REPORT_WIDTH]]
 
-    def _take(self) -> list[float | None]:
-        # The callback may append at any moment, without the lock, as it must stay cheap: that is
-        # safe since it appends whole reports at the end, while one taker at a time (hence the
-        # lock) removes a prefix.
-        reports = self._reports[:]
-        del self._reports[: len(reports)]
-        return reports
+    def _make_ready(self) -> None:
+        self._ready += _take(self._reports)
+        self._second_ready += _take(self._second_reports)
 
     def delays(self, second: int, delays_us: list[tuple[float, int]]) -> None:
         """Record schedule delays: ``(microseconds, events)`` within ``second``."""
@@ -224,7 +243,7 @@ class Recorder:
             self._delays += [(second, delay, n) for delay, n in delays_us]
 
     def count(self, counter: str, n: int = 1) -> None:
-        """Add to a counter of the rollups: queue_full, not_sent, late_polls."""
+        """Add to a counter of the rollups, which are ``store.rollups.COUNTERS``."""
         key = (int(time.time()), counter)
         with self._lock:
             self._counters[key] = self._counters.get(key, 0) + n
@@ -236,7 +255,8 @@ class Recorder:
 
     def flush(self, *, force: bool = False) -> None:
         """Hand what has come in to the writer, if it is time to. Called after each poll."""
-        waiting = len(self._reports) // REPORT_WIDTH + len(self._undelivered)
+        reports_waiting = len(self._reports) + len(self._second_reports)
+        waiting = reports_waiting // REPORT_WIDTH + len(self._undelivered)
         now_s = time.monotonic()
         if not force and waiting < FLUSH_AT and now_s - self._flushed_s < FLUSH_EVERY_S:
             return
@@ -246,21 +266,37 @@ class Recorder:
             counters, self._counters = self._counters, {}
             undelivered, self._undelivered = self._undelivered, []
             if not self.holding:
-                self._ready += self._take()
-            reports = _packed(self._ready)
+                self._make_ready()
+            reports, second_reports = _packed(self._ready), _packed(self._second_ready)
             self._ready.clear()
+            self._second_ready.clear()
+        if second_reports:
+            self._submit(
+                OutcomeBatch(
+                    run=self._run,
+                    series=self._series,
+                    outcome=self._outcome,
+                    accepted=self.accepted,
+                    reports=second_reports,
+                    topic=self._second_topic,
+                )
+            )
         if not (reports or undelivered or delays or counters):
             return
-        batch = OutcomeBatch(
-            run=self._run,
-            series=self._series,
-            outcome=self._outcome,
-            accepted=self.accepted,
-            reports=reports,
-            undelivered=undelivered,
-            schedule_delays=delays,
-            counters=[(second, counter, n) for (second, counter), n in counters.items()],
+        self._submit(
+            OutcomeBatch(
+                run=self._run,
+                series=self._series,
+                outcome=self._outcome,
+                accepted=self.accepted,
+                reports=reports,
+                undelivered=undelivered,
+                schedule_delays=delays,
+                counters=[(second, counter, n) for (second, counter), n in counters.items()],
+            )
         )
+
+    def _submit(self, batch: OutcomeBatch) -> None:
         self._last = self._writer.submit(partial(record, batch=batch), must=True, weight=len(batch))
 
     def wait_recorded(self, timeout_s: float) -> None:
@@ -340,6 +376,15 @@ class Recorder:
             value=event.value,
             headers=event.headers,
         )
+
+
+def _take(reports: list[float | None]) -> list[float | None]:
+    # The callback may append at any moment, without the lock, as it must stay cheap: that is
+    # safe since it appends whole reports at the end, while one taker at a time (hence the
+    # lock) removes a prefix.
+    taken = reports[:]
+    del reports[: len(taken)]
+    return taken
 
 
 def _packed(reports: list[float | None]) -> array[float]:

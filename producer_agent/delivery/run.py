@@ -19,6 +19,7 @@ from producer_agent.delivery.producer import RecordingProducer
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.recorder import Recorder
 from producer_agent.kafka.attempts import AttemptLog
+from producer_agent.kafka.retriable import ask
 from producer_agent.store import runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.writer import Writer
@@ -32,8 +33,9 @@ SETTLE_S = 10.0
 """How long a stopped run waits for outstanding reports before it calls them unresolved."""
 
 COMMIT_S = 30.0
+ABORT_S = 30.0
 INIT_S = 10.0
-"""How long a transaction may take to commit."""
+"""How long a transaction may take to commit, to abort, and to be allowed at all."""
 
 Watermarks = Mapping[int, tuple[int, int]]
 
@@ -185,7 +187,12 @@ class ProducerRun:
 
     def _make_recorder(self, attempts: AttemptLog) -> Recorder:
         return Recorder(
-            self._writer, self._row.id, self._row.series, self.profile.acks_label, attempts
+            self._writer,
+            self._row.id,
+            self._row.series,
+            self.profile.acks_label,
+            attempts,
+            second_topic=self.profile.workload.second_topic,
         )
 
     def _run(self) -> None:
@@ -263,14 +270,16 @@ class ProducerRun:
             if not opened:
                 return
             try:
-                _commit(client)
+                ask(client.commit_transaction, COMMIT_S)
                 recorder.commit()
+                recorder.count("commits")
             except KafkaException as error:
                 kafka_error = error.args[0]
                 if kafka_error.fatal():
                     raise
                 log.warning("%s: transaction aborted: %s", self.profile.name, kafka_error.str())
-                client.abort_transaction(30.0)
+                ask(client.abort_transaction, ABORT_S)
+                recorder.count("aborts")
                 for sequence in recorder.abort():
                     event, sent_us = opened[sequence]
                     recorder.aborted(sequence, sent_us, event, kafka_error.str())
@@ -321,20 +330,3 @@ class ProducerRun:
             unresolved.result(30.0)
         except TimeoutError:
             log.error("%s: its end is not recorded yet", self.profile.name)
-
-
-def _commit(client: Producer) -> None:
-    """Commit, and go on committing where librdkafka says that this may be asked again: after a
-    time-out the transaction may be committed already, and an abort would be refused.
-
-    Raises:
-        KafkaException: it must be aborted, or the client is dead, or 30 s have passed.
-    """
-    deadline = time.monotonic() + COMMIT_S
-    while True:
-        try:
-            client.commit_transaction(COMMIT_S / 3)
-            return
-        except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() >= deadline:
-                raise

@@ -1,4 +1,5 @@
-"""The four profiles that come with Ackboard: one for each acks level, and one for production.
+"""The profiles that come with Ackboard: one for each acks level, one for production, and one that
+writes to two topics at once.
 
 The three active ones send at once on any cluster, and make about a dozen events a minute fail in
 three different ways, so that triage has something to show from the first minute. The failing
@@ -122,6 +123,36 @@ _PRODUCTION: Final = Profile(
 )
 
 
+_TRANSACTIONAL: Final = Profile(
+    name="transactional",
+    description="Changes that go to two topics together or not at all: what is acknowledged counts "
+    "once its transaction is committed, ten times a second.",
+    producer=ProducerSettings(
+        acks="all",
+        # One process at a time: a second one with this id fences the first.
+        transactional_id="ackboard-transactional",
+        transaction_timeout_ms=30_000,
+        delivery_timeout_ms=30_000,
+        request_timeout_ms=10_000,
+        message_max_bytes=_SMALL_BYTES,
+        batch_size=_SMALL_BYTES,
+    ),
+    workload=Workload(
+        topic="task-changes",
+        second_topic="task-changes-audit",
+        partitions=3,
+        replication_factor=3,
+        min_insync_replicas=2,
+        rate_per_s=60,
+        payload_bytes=400,
+        keys=1_000,
+        event="task",
+        transaction_ms=100,
+    ),
+    objective=Objective(success_ratio=0.9999, latency_p99_ms=100),
+)
+
+
 def shipped_profiles() -> tuple[Profile, ...]:
-    """Critical, analytics, metrics (all active) and production, in that order."""
-    return (_CRITICAL, _ANALYTICS, _METRICS, _PRODUCTION)
+    """Critical, analytics, metrics (all active), production and transactional, in that order."""
+    return (_CRITICAL, _ANALYTICS, _METRICS, _PRODUCTION, _TRANSACTIONAL)

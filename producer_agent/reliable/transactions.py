@@ -8,13 +8,13 @@ Retriable: asked again until the time is over. Abortable (``txn_requires_abort``
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from producer_agent.kafka.retriable import ask
 from producer_agent.reliable.errors import (
     FatalProducerError,
     TransactionAborted,
@@ -23,9 +23,6 @@ from producer_agent.reliable.errors import (
 )
 
 log = logging.getLogger(__name__)
-
-STEP_S = 5.0
-"""One call to librdkafka waits for so long, and may then be made again."""
 
 
 class Transactional(Protocol):
@@ -121,27 +118,6 @@ def transaction(
         _abort(producer, timeout_s, raised)
         raise
     _commit(producer, timeout_s)
-
-
-def ask(call: Callable[[float], None], timeout_s: float) -> None:
-    """Make a call of ``(seconds)`` again and again while what it raises is retriable.
-
-    Raises:
-        KafkaException: what is not retriable, or the last one when the time is over.
-    """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        left_s = max(deadline - time.monotonic(), 0.001)
-        began_s = time.monotonic()
-        try:
-            call(min(STEP_S, left_s))
-            return
-        except KafkaException as raised:
-            if not raised.args[0].retriable() or time.monotonic() >= deadline:
-                raise
-            # It may have come back at once (a coordinator that is loading).
-            if time.monotonic() - began_s < 0.1:
-                time.sleep(min(0.1, max(deadline - time.monotonic(), 0)))
 
 
 def _commit(producer: Transactional, timeout_s: float) -> None:

@@ -434,6 +434,14 @@ def test_only_an_event_that_fails_after_it_was_queued_aborts_a_transaction() -> 
 # --- shipped ---------------------------------------------------------------------------------
 
 
+def test_a_second_topic_has_to_be_another_one() -> None:
+    twice = Profile.from_mapping({"name": "x", "workload": {"topic": "t", "second_topic": "t"}})
+    (problem,) = [p for p in check(twice) if p.severity == "error"]
+    assert problem.field == "workload.second_topic"
+    other = Profile.from_mapping({"name": "x", "workload": {"topic": "t", "second_topic": "u"}})
+    assert not [p for p in check(other) if p.severity == "error"]
+
+
 @pytest.mark.parametrize("shipped", shipped_profiles(), ids=lambda p: p.name)
 def test_a_shipped_profile_is_clean_and_librdkafka_takes_it(shipped: Profile) -> None:
     assert check(shipped) == []
@@ -448,8 +456,9 @@ def test_the_shipped_profiles_cover_every_acks_level_and_are_active_but_producti
         ("analytics", "1", True),
         ("metrics", "0", True),
         ("production", "all", False),
+        ("transactional", "all", False),
     ]
-    assert len({p.workload.topic for p in shipped_profiles()}) == 4
+    assert len({p.workload.topic for p in shipped_profiles()}) == 5
 
 
 def test_the_active_profiles_make_a_handful_of_dead_letters_a_minute_of_every_kind() -> None:

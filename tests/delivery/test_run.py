@@ -209,6 +209,27 @@ def test_a_transactional_run_delivers_what_it_commits(
     assert sorted(sequences_on(own_cluster, "orders", 2, run.uuid.hex)) == list(range(200))
 
 
+def test_a_second_topic_gets_every_other_event_and_the_rows_say_so(
+    make_run: MakeRun, own_cluster: EmbeddedCluster, reader: Reader
+) -> None:
+    own_cluster.create_topic("orders-audit", 2)
+    run = make_run(transactional(second_topic="orders-audit"), limits=RunLimits(events=101))
+    run.join(30)
+
+    assert assert_one_outcome_each(reader, run.uuid.hex) == {"delivered": 101}
+    assert rows(
+        reader,
+        "SELECT topic, count(*), sum(sequence % 2) FROM deliveries GROUP BY topic ORDER BY 1",
+    ) == [("orders", 51, 0), ("orders-audit", 50, 50)]
+    for topic, first in (("orders", 0), ("orders-audit", 1)):
+        on_topic = sequences_on(own_cluster, topic, 2, run.uuid.hex)
+        assert sorted(on_topic) == list(range(first, 101, 2))
+    ((commits, aborts),) = rows(reader, "SELECT commits, aborts FROM runs")
+    assert commits > 0
+    assert aborts == 0
+    assert rows(reader, "SELECT sum(commits) FROM rollups WHERE resolution = 3600") == [commits]
+
+
 def test_what_was_in_an_aborted_transaction_is_no_delivery(
     make_run: MakeRun, own_cluster: EmbeddedCluster, reader: Reader
 ) -> None:
@@ -233,6 +254,9 @@ def test_what_was_in_an_aborted_transaction_is_no_delivery(
         "SELECT count(*) FROM deliveries WHERE outcome = 'delivered' AND sequence > ?",
         aborted_at + 200,
     )[0]
+    ((commits, aborts),) = rows(reader, "SELECT commits, aborts FROM runs")
+    assert commits >= 1
+    assert aborts >= 1
     (refused,) = rows(reader, "SELECT count(*) FROM undelivered WHERE code_name = '_STATE'")
     assert refused < 40, "the transaction was left to fail every event until it was to commit"
 
