@@ -159,6 +159,13 @@ def board(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]
             lab.restore()
 
 
+@pytest.fixture(autouse=True)
+def _mended(board: Board) -> Iterator[None]:
+    """Whatever a test broke is undone, so that the next has a whole cluster."""
+    yield
+    board.ask(Command.FAULT_UNDO_ALL, {})
+
+
 def evidence(found: Diagnosis) -> dict[str, str]:
     return {fact.label: fact.value for fact in found.facts}
 
@@ -326,6 +333,7 @@ def test_what_a_killed_agent_left_broken_is_mended_by_the_next(board: Board) -> 
     board.kill()
     assert board.lab.status().nodes[2].state == "stopped"
     board.start()
+    wait_until(board._is_running, 60, "the agent does not run")
     wait_until(
         lambda: board.lab.status().nodes[2].state == "running", 60, "the node was not started"
     )

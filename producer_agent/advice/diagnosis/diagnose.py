@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from producer_agent.advice.diagnosis.authorization import not_authorized
 from producer_agent.advice.diagnosis.client_queue import queue_full
-from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, Safety, State
+from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, Safety, State, each_once
 from producer_agent.advice.diagnosis.evidence import (
     clock,
     fault_evidence,
@@ -143,11 +143,11 @@ def _beside_the_present(found: Diagnosis, now: Diagnosis, facts: LiveFacts, code
         return replace(
             found,
             state=State.WRONG,
-            facts=tuple(dict.fromkeys((*found.facts, *now.facts))),
+            facts=each_once((*found.facts, *now.facts)),
             findings=(*found.findings, f"Now: {now.headline}", *now.findings),
             still_works=found.still_works or now.still_works,
-            options=tuple(dict.fromkeys((*now.options, *found.options))),
-            not_known=tuple(dict.fromkeys((*found.not_known, *now.not_known))),
+            options=each_once((*now.options, *found.options)),
+            not_known=each_once((*found.not_known, *now.not_known)),
         )
     goes_on = last_us is not None and facts.at_us - last_us < STILL_FAILS_US
     if found.state is State.PASSED and goes_on and last_us is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
 
 
 class State(StrEnum):
@@ -147,3 +149,12 @@ class Diagnosis:
 
 
 LISTED_PARTITIONS = 50
+
+
+def each_once(told: Iterable[T]) -> tuple[T, ...]:
+    """In their order, each only where it stands first; an option holds a dict, so by equality."""
+    found: list[T] = []
+    for one in told:
+        if one not in found:
+            found.append(one)
+    return tuple(found)

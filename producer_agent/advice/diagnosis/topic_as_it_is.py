@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from producer_agent.advice.diagnosis.authorization import not_authorized
-from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Option, Safety, State
+from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Option, Safety, State, each_once
 from producer_agent.advice.diagnosis.evidence import (
     clock,
     fault_evidence,
@@ -109,7 +109,7 @@ def _weaker_than_asked(facts: LiveFacts) -> Diagnosis | None:
         facts=tuple(replica_facts(facts)),
         partitions=partition_evidence(facts),
         findings=tuple(findings),
-        options=tuple(dict.fromkeys(options)),
+        options=each_once(options),
     )
 
 

@@ -136,10 +136,12 @@ def test_what_is_not_known_of_a_time_out_is_said() -> None:
 
 def test_a_time_out_of_a_topic_that_is_still_broken_is_wrong_and_offers_its_mends_first() -> None:
     of = record(cause("NOT_ENOUGH_REPLICAS", 38))
-    found = diagnose(live(**GONE, record=of), "_MSG_TIMED_OUT")
+    fault = {"kind": "node_stopped", "topic": None, "node": 2, "since_us": ago(60)}
+    found = diagnose(live(**GONE, record=of, faults=(fault,)), "_MSG_TIMED_OUT")
     assert found.state is State.WRONG
     assert "Now: acks=all is refused" in " ".join(found.findings)
     assert found.options[0].title == "Start broker 2"
+    assert found.options[0].undo_fault == {"kind": "node_stopped", "node": 2}
 
 
 def test_retry_amplification_is_counted() -> None:
