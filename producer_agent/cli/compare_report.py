@@ -127,10 +127,11 @@ def summary_document(summary: Summary) -> dict[str, Any]:
     """A comparison of a list, for JSON."""
     told = asdict(summary)
     del told["plan"], told["environment"]
+    planned = told.pop("turns")
     return {
         **told,
         "notes": list(summary.notes),
-        "turns_planned": told.pop("turns"),
+        "turns_planned": planned,
         "cluster_kind": summary.environment["cluster_kind"],
         "cluster_id": summary.environment["cluster_id"],
     }
