@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from dashboard import charts, context, verdict
 from dashboard.components import freshness, notices, steady, time_range
+from dashboard.components.applications import transaction_figures
 from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
 from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs
 from producer_agent.store.queries.watch import CauseSummary, LevelSummary, causes, levels
@@ -114,6 +115,7 @@ def _card(level: LevelSummary, unresolved: int, window: Window) -> None:
     ]
     if level.counts.rejected:
         figures.append(("rejected", count(level.counts.rejected)))
+    figures += transaction_figures(level.counts)
     # No line break between a label and its figure.
     st.markdown(" \u2003".join(f":gray[{label}]\u00a0**{value}**" for label, value in figures))
 

@@ -10,7 +10,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import context, formats
-from dashboard.components import freshness, profile_form
+from dashboard.components import applications, freshness, profile_form
 from dashboard.components.profile_settings import effective_settings
 from dashboard.formats import count, escape_markdown
 from producer_agent.commands import Command
@@ -64,8 +64,9 @@ def shown(db: Database) -> list[Shown]:
 
 
 def draw() -> None:
-    """The answer, and a card a profile."""
-    profiles = context.read(shown)
+    """The answer, a card a profile, and one for each service of the team's own."""
+    at_us = now_us()
+    profiles, services = context.read(lambda db: (shown(db), applications.recent(db, at_us)))
     answer(profiles)
     taken = [item.stored.name for item in profiles]
     for item in profiles:
@@ -74,6 +75,7 @@ def draw() -> None:
                 unreadable(item)
             else:
                 card(item, item.profile, taken)
+    applications.draw(services, at_us)
 
 
 def answer(profiles: Sequence[Shown]) -> None:

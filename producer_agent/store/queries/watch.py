@@ -39,6 +39,9 @@ class Counts:
     """Events that were due while their run was paused, and so were never produced."""
     late_polls: int = 0
     """Times that reports were served late, which makes their latencies too long."""
+    commits: int = 0
+    aborts: int = 0
+    """Transactions by how they ended."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, name) + getattr(other, name) for name in _COUNTERS))
