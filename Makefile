@@ -23,7 +23,7 @@ lab: $(VENV)/.run
 	@$(PY) -m producer_agent lab up --home $(LAB_HOME)
 	@echo "Ackboard on the lab: http://127.0.0.1:$(PORT) (Ctrl-C ends it and the lab)"
 	@trap '$(PY) -m producer_agent lab down --home $(LAB_HOME)' EXIT; trap 'true' INT TERM; \
-	ACKBOARD_CLUSTER_KIND=lab ACKBOARD_DB=$${ACKBOARD_DB:-data/lab.db} \
+	ACKBOARD_CLUSTER_KIND=lab ACKBOARD_LAB_HOME=$(LAB_HOME) ACKBOARD_DB=$${ACKBOARD_DB:-data/lab.db} \
 	KAFKA_BOOTSTRAP_SERVERS=$$($(PY) -m producer_agent lab status --home $(LAB_HOME) --bootstrap) \
 	$(VENV)/bin/streamlit run app.py --server.port $(PORT)
 

@@ -18,7 +18,9 @@ app = typer.Typer(
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", help="The lab's folder; default: lab, beside the database."),
+    typer.Option(
+        "--home", help="The lab's folder; default: $ACKBOARD_LAB_HOME, or lab beside the database."
+    ),
 ]
 NodeArgument = Annotated[int, typer.Argument(metavar="N", help="The node: 1, 2 or 3.")]
 
@@ -139,7 +141,7 @@ def resume(
 
 
 def _lab(home: Path | None, db: Path | None) -> Lab:
-    return Lab(home if home is not None else settings_for(db).db.parent / "lab")
+    return Lab(home if home is not None else settings_for(db).lab_folder)
 
 
 def _tell(lab: Lab, as_json: bool) -> None:
