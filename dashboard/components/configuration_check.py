@@ -19,6 +19,9 @@ _FORMATS: Final = {
     "java": "a Java producer's properties or code",
     "spring": "Spring properties",
     "json": "JSON",
+    "toml": "TOML",
+    "csharp": "C#",
+    "javascript": "JavaScript",
     "connect": "Kafka Connect's producer settings",
     "profile": "a profile of Ackboard's",
 }

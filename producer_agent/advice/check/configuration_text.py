@@ -1,19 +1,34 @@
 """Reads a producer's configuration from whatever people paste; which format it is, is detected.
 
 Python, librdkafka properties, Java properties and code, Spring's YAML and properties, JSON,
-Kafka Connect's overrides, and a profile of ours. Nothing that is pasted is run, and no secret in
-it is kept.
+TOML, C#, JavaScript, C and Rust, command lines, Kafka Connect's overrides, and a profile of ours.
+Nothing that is pasted is run, and no secret in it is kept.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from producer_agent.advice.check.documents import Leaf, Pairs, json_leaves, read_json, yaml_leaves
+from producer_agent.advice.check import command_lines
+from producer_agent.advice.check.csharp_text import is_csharp, read_csharp
+from producer_agent.advice.check.documents import (
+    Leaf,
+    Pairs,
+    json_leaves,
+    read_json,
+    toml_leaves,
+    yaml_leaves,
+)
 from producer_agent.advice.check.java_settings import JAVA_SETTINGS
+from producer_agent.advice.check.javascript_text import (
+    WRAPPERS_OWN,
+    from_kafkajs,
+    is_javascript,
+    javascript_leaves,
+)
 from producer_agent.advice.check.names import inside_paths, is_setting, of_producer_prefix
 from producer_agent.advice.check.pasted import (
     MOST_SETTINGS,
@@ -33,6 +48,7 @@ from producer_agent.advice.check.properties_text import (
     without_comments,
 )
 from producer_agent.advice.check.python_text import entry_of, read_python
+from producer_agent.advice.check.setter_calls import is_setter_calls, read_setter_calls
 from producer_agent.advice.check.spring_settings import is_spring, producer_settings
 from producer_agent.delivery.profiles import PROPERTY_OF
 
@@ -52,7 +68,10 @@ _CONNECT_SIGN: Final = re.compile(
     r"producer\.override\.|connector\.class|\.converter|^spec\.config\.|CONNECT_"
 )
 _FENCE: Final = re.compile(r"^```[\w ]*\n(?P<code>.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
-_COMMAND_LINE: Final = re.compile(r"(?:^|\s)-X[ \t]+(?P<pair>[a-z][\w.]*=(?:'[^'\n]*'|[^\s\\]*))")
+_TOML_SIGN: Final = re.compile(
+    r"^[ \t]*\[[^\]\n]+\][ \t]*(?:#[^\n]*)?$|^[ \t]*\"[\w.]+\"[ \t]*=", re.MULTILINE
+)
+_TOML_TEXT: Final = re.compile(r"=[ \t]*(?:\"|'|\[)")
 _YAML_SIGN: Final = re.compile(
     r"^[ \t]*(?:- )?[\"']?[\w.\-\[\]/]+[\"']?[ \t]*:[ \t]*(?:[|>&][^\n]*|#[^\n]*)?\n"
     r"(?:[ \t]*\n)*[ \t]+\S"
@@ -124,8 +143,9 @@ def _read(text: str) -> _Read:
             not_json = error
         else:
             return _from_json(document)
-    if is_java_code(text):
-        return "java", read_java_code(text), []
+    for is_it, read_it in _LANGUAGES:
+        if is_it(text):
+            return read_it(text)
     if start == "{" or _PYTHON_SIGN.search(text):
         try:
             python = read_python(text)
@@ -137,14 +157,75 @@ def _read(text: str) -> _Read:
         return "python", python.entries, python.notes
     if _YAML_SIGN.search(text):
         return _from_leaves(yaml_leaves(text), "spring")
-    if _COMMAND_LINE.search(text):
-        text = _from_command_line(text)
+    if command_lines.is_kcat(text):
+        return "librdkafka", command_lines.read_kcat(text), []
     return _from_properties(text)
 
 
-def _from_command_line(text: str) -> str:
-    """The settings of kcat's and librdkafka's tools (`-X linger.ms=5`), one a line."""
-    return "\n".join(match["pair"].replace("'", "") for match in _COMMAND_LINE.finditer(text))
+def _from_javascript(text: str) -> _Read:
+    leaves = javascript_leaves(text)
+    names = inside_paths([leaf.path for leaf in leaves])
+    entries: list[Entry] = []
+    left = 0
+    for name, leaf in zip(names, leaves, strict=True):
+        if name in WRAPPERS_OWN:
+            left += 1
+            continue
+        translated = None if "." in name else from_kafkajs(leaf.path, leaf.value, leaf.line)
+        translated = translated or from_kafkajs(leaf.path[-2:], leaf.value, leaf.line)
+        if translated is not None:
+            entries.append(translated)
+        elif leaf.value is None:
+            entries.append(Entry(name, None, leaf.line, known=False))
+        elif is_setting(name) or "." in name or "_" in name:
+            entries.append(_entry(name, leaf))
+        else:
+            left += 1
+    return "javascript", entries, _left_out(left)
+
+
+def _is_toml(text: str) -> bool:
+    """Whether it is TOML, and no properties file with quotes in it, which reads much the same."""
+    if not (_TOML_SIGN.search(text) and _TOML_TEXT.search(text)):
+        return False
+    try:
+        toml_leaves(text)
+    except ConfigurationUnreadable:
+        return False
+    return True
+
+
+def _from_toml(text: str) -> _Read:
+    """Of the tables of an application's file, those with a setting in them."""
+    leaves = toml_leaves(text)
+    names = inside_paths([leaf.path for leaf in leaves])
+    tables = {
+        leaf.path[:at]
+        for name, leaf in zip(names, leaves, strict=True)
+        for at in range(len(leaf.path))
+        if is_setting(name) and ".".join(leaf.path[at:]) == name
+    }
+    mine = [leaf for leaf in leaves if any(_is_inside(leaf.path, table) for table in tables)]
+    kind, entries, notes = _from_leaves(mine or leaves, "toml")
+    return kind, entries, [*notes, *_left_out(len(leaves) - len(mine) if mine else 0)]
+
+
+def _is_inside(path: Sequence[str], table: Sequence[str]) -> bool:
+    return tuple(path[: len(table)]) == tuple(table)
+
+
+_LANGUAGES: Final[tuple[tuple[Callable[[str], bool], Callable[[str], _Read]], ...]] = (
+    (is_csharp, lambda text: ("csharp", read_csharp(text), [])),
+    (is_java_code, lambda text: ("java", read_java_code(text), [])),
+    (is_setter_calls, lambda text: ("librdkafka", read_setter_calls(text), [])),
+    (is_javascript, _from_javascript),
+    (
+        command_lines.is_kafka_tool,
+        lambda text: ("java", command_lines.read_kafka_tool(text), []),
+    ),
+    (_is_toml, _from_toml),
+)
+"""Programs and files that are known by a sign of their own: whether it is one, and its reader."""
 
 
 def _from_json(document: object) -> _Read:
@@ -194,11 +275,15 @@ def _from_leaves(leaves: Sequence[Leaf], nested: Format) -> _Read:
         if any(_CONNECT_SIGN.search(name) for name, _ in flat):
             return _prefixed(entries, "connect")
         _, found, notes = _prefixed(entries, nested)
-        return nested if nested == "json" else _properties_format(found, java=False), found, notes
+        return (
+            nested if nested in ("json", "toml") else _properties_format(found, java=False),
+            found,
+            notes,
+        )
     names = inside_paths([leaf.path for leaf in leaves])
     entries = [_entry(name, leaf) for name, leaf in zip(names, leaves, strict=True)]
-    if nested == "json":
-        return "json", entries, []
+    if nested in ("json", "toml"):
+        return nested, entries, []
     return _properties_format(entries, java=False), entries, []
 
 

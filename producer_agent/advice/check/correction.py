@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -139,15 +139,38 @@ def _text(lines: Iterable[_Line], changes: Sequence[Change], kind: Format) -> st
     gone = [change for change in changes if change.after is None]
     if kind == "python":
         return _python(lines, gone)
-    if kind == "json":
+    if kind in ("json", "javascript"):
         settings = {line.name: _typed(line) for line in lines}
         return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-    parts = [f"# left out: {_one_line(f'{c.name}: {c.reason}')}" for c in gone]
+    form = _FORMS.get(kind, _FORMS["librdkafka"])
+    parts = [f"{form.remark} left out: {_one_line(f'{c.name}: {c.reason}')}" for c in gone]
     for line in lines:
         if line.why:
-            parts.append(f"# {_one_line(line.why)}")
-        parts.append(f"{line.name}={_one_line(_filled_in(line))}")
-    return "\n".join(parts) + "\n"
+            parts.append(f"{form.remark} {_one_line(line.why)}")
+        parts.append(form.line(line.name, _one_line(_filled_in(line))))
+    return form.before + "\n".join(parts) + form.behind + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How one line and one remark are written, and what stands around all of them."""
+
+    line: Callable[[str, str], str]
+    remark: str = "#"
+    before: str = ""
+    behind: str = ""
+
+
+_FORMS: Final[Mapping[str, _Form]] = {
+    "librdkafka": _Form(lambda name, value: f"{name}={value}"),
+    "toml": _Form(lambda name, value: f"{_quoted(name)} = {_quoted(value)}"),
+    "csharp": _Form(
+        lambda name, value: f"    {{ {_quoted(name)}, {_quoted(value)} }},",
+        remark="    //",
+        before="var config = new Dictionary<string, string>\n{\n",
+        behind="\n};",
+    ),
+}
 
 
 def _python(lines: Iterable[_Line], gone: Iterable[Change]) -> str:

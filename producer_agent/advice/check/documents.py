@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,6 +115,48 @@ def yaml_leaves(text: str) -> list[Leaf]:
         if loader is not None:
             loader.dispose()
     return leaves
+
+
+def toml_leaves(text: str) -> list[Leaf]:
+    """Every value of a TOML text.
+
+    Raises:
+        ConfigurationUnreadable: it is no TOML.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise ConfigurationUnreadable("This is no TOML.", "Correct it.") from error
+    lines = _toml_lines(text)
+    leaves = [
+        Leaf(leaf.path, leaf.value, lines.get(".".join(leaf.path), 1), leaf.listed, leaf.quoted)
+        for leaf in json_leaves(_pairs(document))
+    ]
+    return sorted(leaves, key=lambda leaf: leaf.line)
+
+
+def _pairs(value: object) -> object:
+    if isinstance(value, dict):
+        return Pairs((name, _pairs(inner)) for name, inner in value.items())
+    return [_pairs(item) for item in value] if isinstance(value, list) else value
+
+
+_TOML_KEY: Final = re.compile(
+    r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*="
+)
+_TOML_TABLE: Final = re.compile(r"\s*\[+\s*([^\]]*?)\s*\]+")
+
+
+def _toml_lines(text: str) -> dict[str, int]:
+    """The line of each key, by its whole path; tomllib does not tell."""
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if heading := _TOML_TABLE.match(line):
+            table = re.sub(r"[\"'\s]", "", heading[1]) + "."
+        elif key := _TOML_KEY.match(line):
+            lines.setdefault(table + re.sub(r"[\"'\s]", "", key[1]), number)
+    return lines
 
 
 def _node_leaves(

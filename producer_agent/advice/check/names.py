@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -116,3 +119,40 @@ def _shared(paths: Sequence[Sequence[str]]) -> tuple[str, ...]:
             break
         shared.append(steps[0])
     return tuple(shared)
+
+
+def spelt(name: str) -> str:
+    """A name as settings are spelt: lower case, dots between its words."""
+    return name.strip().strip("\"'").lower().replace("_", ".").replace("-", ".")
+
+
+@lru_cache(maxsize=256)
+def nearest(name: str) -> str | None:
+    """The real setting, librdkafka's or Java's, that looks most like `name`; None if none does."""
+    written = spelt(name)
+    if written in known_properties() or written in JAVA_SETTINGS:
+        return written
+    if len(written) > 100:
+        return None
+    likely = [known for known, letters in _names_and_letters() if _may_be_near(written, letters)]
+    close = difflib.get_close_matches(written, likely, n=1, cutoff=_NEAR)
+    return close[0] if close else None
+
+
+_NEAR: Final = 0.6
+
+
+@cache
+def _names_and_letters() -> tuple[tuple[str, Counter[str]], ...]:
+    ours = [
+        known.name
+        for known in known_properties().values()
+        if known.role != "consumer" and known.kind != "callback"
+    ]
+    return tuple((name, Counter(name)) for name in (*ours, *JAVA_SETTINGS))
+
+
+def _may_be_near(written: str, letters: Counter[str]) -> bool:
+    """Whether difflib's ratio can reach `_NEAR`: by letters alone, which is quickly told."""
+    shared = sum(min(written.count(letter), n) for letter, n in letters.items())
+    return 2 * shared >= _NEAR * (len(written) + letters.total())

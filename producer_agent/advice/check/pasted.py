@@ -7,13 +7,25 @@ past it can show, store or log one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, Literal
 
-Format = Literal["python", "librdkafka", "java", "spring", "json", "connect", "profile"]
+Format = Literal[
+    "python",
+    "librdkafka",
+    "java",
+    "spring",
+    "json",
+    "toml",
+    "csharp",
+    "javascript",
+    "connect",
+    "profile",
+]
 
 MASK: Final = "******"
 """Stands for a secret wherever a value is shown."""
@@ -29,6 +41,8 @@ _SECRET_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_WORDS: Final = ("password", "passphrase", "secret", "credentials")
+_LETTERS: Final = {word: tuple(Counter(word).items()) for word in _SECRET_WORDS}
+_ALIKE: Final = 0.75
 _WORD_BREAK: Final = re.compile(r"[.\-_]")
 _LONGEST_NAME: Final = 200
 _USER_INFO: Final = re.compile(r"(?<=://)[^\s/@,]+(?=@)")
@@ -103,12 +117,22 @@ def is_secret(name: str) -> bool:
     """Whether a setting of this name holds what must not be shown; `sasl.pasword` does, too."""
     if _SECRET_NAME.search(name) is not None:
         return True
-    return any(_is_misspelt_secret(word) for word in _WORD_BREAK.split(name[:_LONGEST_NAME]))
+    words = _WORD_BREAK.split(name[:_LONGEST_NAME].lower())
+    # A number behind it makes it no other word, and a generated file's names alike.
+    return any(_is_misspelt_secret(word.rstrip("0123456789")) for word in words)
 
 
 @lru_cache(maxsize=4096)
 def _is_misspelt_secret(word: str) -> bool:
-    return bool(get_close_matches(word.lower(), _SECRET_WORDS, n=1, cutoff=0.75))
+    # difflib takes long to tell that a word is nothing like it, which nearly all are.
+    likely = [secret for secret in _SECRET_WORDS if _shares_letters(word, secret)]
+    return bool(likely) and bool(get_close_matches(word, likely, n=1, cutoff=_ALIKE))
+
+
+def _shares_letters(word: str, secret: str) -> bool:
+    """Whether difflib's ratio can reach `_ALIKE`: it is at most this, whatever the order."""
+    shared = sum(min(word.count(letter), n) for letter, n in _LETTERS[secret])
+    return 2 * shared >= _ALIKE * (len(word) + len(secret))
 
 
 def masked(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, cast
 
 from producer_agent.advice.check.java_settings import ELSEWHERE, JAVA_SETTINGS, JavaSetting
 from producer_agent.advice.check.library_answer import BOOL_ONLY, is_hidden
-from producer_agent.advice.check.names import CALLBACKS, other_name
+from producer_agent.advice.check.names import CALLBACKS, nearest, other_name, spelt
 from producer_agent.advice.check.pasted import MASK, Entry
 from producer_agent.advice.check.verdicts import Finding, Pair
 from producer_agent.delivery.profile_problems import meant_number
@@ -79,22 +78,8 @@ def name_finding(entry: Entry, *, look_further: bool = True) -> Finding | None:
     reason = f"There is no such setting; the nearest is {near}."
     if near not in table:
         return Finding("unknown", f"{reason} That one is the Java client's.", ())
-    likely = difflib.SequenceMatcher(None, _spelt(name), near).ratio() >= _LIKELY
+    likely = difflib.SequenceMatcher(None, spelt(name), near).ratio() >= _LIKELY
     return Finding("unknown", reason, ((near, shown(entry)),) if likely else ())
-
-
-@lru_cache(maxsize=256)
-def nearest(name: str) -> str | None:
-    """The real setting, librdkafka's or Java's, that looks most like `name`; None if none does."""
-    spelt = _spelt(name)
-    ours = [p.name for p in known_properties().values() if p.role != "consumer"]
-    ours = [known for known in ours if known_properties()[known].kind != "callback"]
-    if spelt in known_properties() or spelt in JAVA_SETTINGS:
-        return spelt
-    if len(spelt) > 100:
-        return None
-    close = difflib.get_close_matches(spelt, [*ours, *JAVA_SETTINGS], n=1, cutoff=0.6)
-    return close[0] if close else None
 
 
 def is_topic_prefixed(name: str) -> bool:
@@ -172,10 +157,6 @@ def held_value(entry: Entry) -> str | None:
 def shown(entry: Entry) -> str | None:
     """The value as it goes into a corrected configuration."""
     return entry.value if entry.known else None
-
-
-def _spelt(name: str) -> str:
-    return name.strip().strip("\"'").lower().replace("_", ".").replace("-", ".")
 
 
 def _hidden(name: str) -> Finding:
