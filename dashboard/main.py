@@ -16,6 +16,7 @@ SECTIONS = {
     "Watch": [
         ("overview.py", "Overview", ":material/monitoring:"),
         ("latency.py", "Latency", ":material/timer:"),
+        ("compare.py", "Compare", ":material/balance:"),
     ],
     "Triage": [
         ("dead_letters.py", "Dead letters", ":material/mark_email_unread:"),

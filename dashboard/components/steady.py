@@ -38,7 +38,25 @@ def chart(
         alt: The figure in words, for those who do not see it.
     """
     period = int(time.time() / period_s(window))
-    token = (view, period, window.resolution_s, window.buckets, context.is_dark(), context.zone())
+    still(key, (view, period, window.resolution_s, window.buckets), build, alt=alt, config=config)
+
+
+def still(
+    key: str,
+    view: Hashable,
+    build: Callable[[], Any],
+    *,
+    alt: str,
+    config: dict[str, Any] = charts.CONFIG,
+) -> None:
+    """Draw ``build()``, or what it gave before of the same view, however long ago.
+
+    Args:
+        key: Of the element.
+        view: What the figure is of: with another view it is built at once.
+        alt: The figure in words, for those who do not see it.
+    """
+    token = (view, context.is_dark(), context.zone())
     kept = st.session_state.get(f"_{key}")
     if kept is None or kept[0] != token:
         kept = (token, build())

@@ -23,6 +23,7 @@ __all__ = [
     "comparisons",
     "count_comparisons",
     "running",
+    "summary",
 ]
 
 
@@ -93,17 +94,23 @@ def running(db: Database) -> Summary | None:
     return None if row is None else _summary(row)
 
 
+def summary(db: Database, comparison_id: int) -> Summary | None:
+    """One comparison without its turns."""
+    row = db.execute(f"{_SUMMARY} WHERE c.id = ?", [comparison_id]).fetchone()
+    return None if row is None else _summary(row)
+
+
 def comparison(db: Database, comparison_id: int) -> Comparison | None:
     """One comparison, whole."""
-    row = db.execute(f"{_SUMMARY} WHERE c.id = ?", [comparison_id]).fetchone()
-    if row is None:
+    found = summary(db, comparison_id)
+    if found is None:
         return None
     turns = db.execute(
         "SELECT rate, round, profile, position, started_us, ended_us, measures, bins "
         "FROM comparison_turns WHERE comparison = ? ORDER BY started_us",
         [comparison_id],
     ).fetchall()
-    return Comparison(_summary(row), tuple(_turn(turn) for turn in turns))
+    return Comparison(found, tuple(_turn(turn) for turn in turns))
 
 
 def _summary(row: tuple[Any, ...]) -> Summary:
