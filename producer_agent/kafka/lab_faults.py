@@ -100,9 +100,8 @@ class LabFaultInjector:
             self._write_note([*self._active, fault])
             try:
                 self._enforce(fault)
-            except BaseException:  # and told on: only the note is put right
-                if node is None or self._state(node) == "running":
-                    self._write_note(self._active[:-1])
+            except Exception:
+                self._take_back(fault)
                 raise
             return fault
 
@@ -192,6 +191,24 @@ class LabFaultInjector:
             current = self.active()
             self._write_note([f for f in self._active if any(_same(f, other) for other in current)])
             return tuple(ending)
+
+    def _take_back(self, fault: ActiveLabFault) -> None:
+        """After an error: it may have been done all the same, as a time-out does not tell.
+
+        A node shows by itself whether it runs; of a topic it is undone, and stays noted where that
+        fails too.
+        """
+        if fault.node is not None:
+            done = self._state(fault.node) != "running"
+        else:
+            try:
+                self._lift(fault)
+                done = False
+            except RestraintRefused as refused:
+                log.warning("%s of %s may be in force: %s", fault.kind, fault.topic, refused)
+                done = True
+        if not done:
+            self._write_note([other for other in self._active if not _same(other, fault)])
 
     def _enforce(self, fault: ActiveLabFault) -> None:
         match fault.kind:

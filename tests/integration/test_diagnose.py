@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from producer_agent.advice.diagnosis.diagnosis import Diagnosis, State
-from producer_agent.commands import Command
+from producer_agent.commands import Command, ask_and_wait
 from producer_agent.kafka.lab import Lab
 from producer_agent.store import facts
 from producer_agent.store.database import open_database
@@ -62,6 +62,10 @@ class Board(AgentProcess):
     def __init__(self, lab: Lab, db: Path) -> None:
         super().__init__(lab, db, ACKBOARD_LAB_HOME=str(lab.home))
         self.lab = lab
+
+    def ask(self, kind: Command, arguments: dict[str, Any]) -> dict[str, Any]:
+        """On two cores three nodes take their time to stop and to start."""
+        return ask_and_wait(self.db, kind, arguments, who="test", timeout_s=120)
 
     def run(self, body: dict[str, Any]) -> None:
         self.ask(Command.PROFILE_SAVE, {"body": json.dumps(body)})

@@ -64,12 +64,15 @@ class FakeRestraint:
     def __init__(self, lab: FakeLab) -> None:
         self._lab = lab
         self.done: list[tuple[Any, ...]] = []
+        self.times_out = False
 
     def before(self, topic: str, _kind: str) -> dict[str, Any]:
         return {"limit": "5000", "has_acls": False}
 
     def deny(self, topic: str, before: Mapping[str, Any]) -> None:
         self.done.append(("deny", topic, dict(before)))
+        if self.times_out:
+            raise RestraintRefused("it was done, and the answer was lost")
 
     def allow(self, topic: str, before: Mapping[str, Any]) -> None:
         if list(self._lab.states.values()).count("running") < 2:
@@ -185,6 +188,22 @@ def test_a_fault_that_could_not_be_injected_leaves_no_note(
         faults.inject(STOPPED, node=2)
     assert faults.active() == ()
     assert noted(lab) == []
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_denial_whose_answer_was_lost_is_taken_back_or_stays_to_be_undone(
+    lab: FakeLab, restraint: FakeRestraint, mended: bool
+) -> None:
+    faults = injector(lab, restraint)
+    restraint.times_out = True
+    if not mended:
+        lab.kill(1)
+        lab.kill(2)
+    with pytest.raises(RestraintRefused):
+        faults.inject(LabFaultKind.TOPIC_DENIED, topic="t")
+    assert [done[0] for done in restraint.done] == (["deny", "allow"] if mended else ["deny"])
+    assert noted(lab) == ([] if mended else [("topic_denied", "t", None)])
+    assert len(faults.undo_all()) == (0 if mended else 3)
 
 
 def test_a_fault_that_could_not_be_undone_stays_in_force(
