@@ -205,7 +205,7 @@ class ComparisonManager:
         finally:
             notes += run.notes
             notes += self._beside.go_on(paused)
-            self._remove([topic])
+            notes += self._remove([topic])
             log.info(
                 "comparison %d: %s%s", run.number, end.state, f": {end.reason}" * bool(end.reason)
             )
@@ -242,11 +242,15 @@ class ComparisonManager:
                 mend = f" Mend: {problem.command}" if problem.command else ""
                 raise CompareRefused(f"The comparison was not started. {problem.message}.{mend}")
 
-    def _remove(self, topics: list[str]) -> None:
+    def _remove(self, topics: list[str]) -> list[str]:
+        """Delete topics of comparisons; returns what to do about those that are still there."""
         if self._cluster.kind == "embedded" or not topics:
-            return
+            return []
+        left = []
         for name, why in remove_topics(self._cluster.connection, topics).items():
             log.warning("%s could not be deleted: %s", name, why)
+            left.append(f"Its topic {name} could not be deleted ({why}): delete it yourself.")
+        return left
 
     def _why_unreachable(self) -> str | None:
         try:
