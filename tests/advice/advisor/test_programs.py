@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,6 +142,29 @@ def test_a_refused_event_is_a_dead_letter_on_its_topic(
     letter = ackboard.decode(RawRecord("t", 0, 0, None, None, kept.value(), ()))
     assert letter is not None
     assert (letter.original_value, letter.may_be_stored) == (b"\xff", False)
+
+
+@pytest.mark.parametrize("atomic", [False, True], ids=["plain", "transactional"])
+def test_a_fatal_error_leaves_no_event_unaccounted_for(
+    atomic: bool, tmp_path: Path, cluster: EmbeddedCluster
+) -> None:
+    """librdkafka raises it out of poll() or flush(), past the reports of what was under way."""
+    question = EXAMPLE[0].model_copy(update={"name": f"fatal-{atomic}".lower(), "atomic": atomic})
+    program = tmp_path / "program.py"
+    program.write_text(python_program(advise(question)))
+    assert run(program, cluster, "--count", "1").returncode == 0
+    cluster.push_produce_errors([KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER] * 3)
+    try:
+        done = run(program, cluster, "--count", "8")
+    finally:
+        cluster.clear_produce_errors()
+    told = done.stderr.decode()
+    assert done.returncode == 1, told
+    assert "Traceback" not in told
+    assert "a fatal error ended" in told or "cannot go on" in told
+    sent, kept = map(int, re.findall(r"(\d+) delivered, (\d+) kept", told)[0])
+    assert sent + kept == 8
+    assert kept > 0
 
 
 def test_a_signal_ends_it_after_what_was_read_is_sent(

@@ -40,23 +40,25 @@ def run(
     """
     events: queue.Queue[bytes | None] = queue.Queue(maxsize=1000)
     threading.Thread(target=feed, args=(lines, events, stop), daemon=True).start()
-    while True:
-        try:
-            line = events.get(timeout=0.1)
-        except queue.Empty:
-            if stop.is_set():  # and all that was read is sent
+    try:
+        while True:
+            try:
+                line = events.get(timeout=0.1)
+            except queue.Empty:
+                if stop.is_set():  # and all that was read is sent
+                    return
+                sender.poll()
+                continue
+            if line is None:
                 return
-            sender.poll()
-            continue
-        if line is None:
-            return
-        try:
             sender.send(*event_of(line))
-        except KafkaException as error:
-            stop.set()
-            for rest in iter(lambda: events.get(timeout=1), None):
+    except KafkaException as error:
+        stop.set()
+        while not events.empty():
+            rest = events.get()
+            if rest is not None:
                 letters.keep(*event_of(rest), error.args[0])
-            raise
+        raise
 
 
 def event_of(line: bytes) -> tuple[bytes | None, bytes]:

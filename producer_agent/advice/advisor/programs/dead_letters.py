@@ -51,11 +51,13 @@ class DeadLetters:
 
     def __init__(self, bootstrap: str, spool: Path) -> None:
         self._spool = spool
+        # Not idempotent: such a producer can end in a fatal error, and a dead letter that
+        # comes twice does no harm.
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
                 "acks": "all",
-                "enable.idempotence": True,
+                "enable.idempotence": False,
                 "delivery.timeout.ms": 30_000,
                 "request.timeout.ms": 10_000,
             }

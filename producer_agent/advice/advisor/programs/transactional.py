@@ -73,8 +73,11 @@ class Sender:
 
     def close(self) -> None:
         """Write what still waits."""
-        if self._waiting:
-            self._write()
+        try:
+            if self._waiting:
+                self._write()
+        except KafkaException as error:
+            log.critical("a fatal error ended the last transaction: %s", error)
 
     def _write(self) -> None:
         """Write all that waits, or keep it as dead letters; nothing is read by halves."""
