@@ -20,7 +20,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from producer_agent.settings import Settings
 from producer_agent.store import applications, retention
 from producer_agent.store import jobs as table
+from producer_agent.store.broker_rollups import BrokerRollups
 from producer_agent.store.clock import now_us
+from producer_agent.store.reader import Reader
 from producer_agent.store.retention import Keep
 from producer_agent.store.writer import Writer
 
@@ -30,6 +32,7 @@ RETENTION_EVERY_S = 60
 OPTIMIZE_EVERY_S = 3600
 RULES_EVERY_S = 15
 APPLICATIONS_EVERY_S = 5
+BY_BROKER_EVERY_S = 2
 MOST_STEPS = 200
 """Retention steps in one run of the job; what is left waits for the next."""
 
@@ -71,6 +74,8 @@ class Jobs:
         self._every("retention", RETENTION_EVERY_S, self._trim)
         self._every("optimize", OPTIMIZE_EVERY_S, self._optimize)
         self._every("replay-rules", RULES_EVERY_S, follow_replay_rules)
+        by_broker = BrokerRollups(Reader(writer.path), writer)
+        self._every("by-broker", BY_BROKER_EVERY_S, lambda: by_broker.roll(now_us()))
         self._every("applications", APPLICATIONS_EVERY_S, self._end_silent_applications)
 
     def start(self) -> None:
@@ -82,7 +87,7 @@ class Jobs:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
-    def _every(self, name: str, seconds: int, job: Callable[[], None]) -> None:
+    def _every(self, name: str, seconds: int, job: Callable[[], object]) -> None:
         self._scheduler.add_job(
             job, "interval", seconds=seconds, id=name, name=name, replace_existing=True
         )

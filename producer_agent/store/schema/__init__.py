@@ -20,6 +20,7 @@ from producer_agent.store.schema import (
     m13_comparisons,
     m14_cluster_changes,
     m15_applications,
+    m16_broker_rollups,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -35,5 +36,6 @@ __all__ = [
     "m13_comparisons",
     "m14_cluster_changes",
     "m15_applications",
+    "m16_broker_rollups",
     "migrations",
 ]
