@@ -12,6 +12,7 @@ from dashboard import charts, context, verdict
 from dashboard.components import freshness, notices, steady, time_range
 from dashboard.components.applications import transaction_figures
 from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
+from producer_agent.store.queries.applications import outstanding_by_acks
 from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs
 from producer_agent.store.queries.watch import CauseSummary, LevelSummary, causes, levels
 from producer_agent.store.queries.windows import Window, window_to
@@ -24,22 +25,23 @@ def _draw() -> None:
 
     def query(
         db: Database,
-    ) -> tuple[Health, list[LevelSummary], list[CauseSummary], dict[str, int]]:
+    ) -> tuple[Health, list[LevelSummary], list[CauseSummary], dict[str, int], dict[str, int]]:
         return (
             health(db),
             levels(db, window, now_us),
             causes(db, window),
             unresolved_in_open_runs(db),
+            outstanding_by_acks(db),
         )
 
-    now, found, failing, left_open = context.read(query)
+    now, found, failing, left_open, of_services = context.read(query)
     with st.container(key="status"):
         for notice in verdict.notices(now, found, failing, chosen, now_us, context.zone()):
             notices.show(notice)
     if not found:
         _nothing_recorded(chosen)
         return
-    _cards(found, _unresolved(now, left_open, now_us), window)
+    _cards(found, _unresolved(now, left_open, of_services, now_us), window)
     _charts(found, window)
     said = verdict.incidents(found)
     if said:
@@ -59,11 +61,14 @@ def _nothing_recorded(chosen: str) -> None:
     )
 
 
-def _unresolved(now: Health, left_open: Mapping[str, int], now_us: int) -> Mapping[str, int]:
-    """Events without a report by acks level: live from the agent, or what it left behind."""
+def _unresolved(
+    now: Health, left_open: Mapping[str, int], of_services: Mapping[str, int], now_us: int
+) -> Mapping[str, int]:
+    """Events without a report by acks level: live from the agent, or what it left behind; and
+    those of services."""
     if notices.is_silent(now, now_us):
         return left_open
-    live: dict[str, int] = {}
+    live = dict(of_services)
     for run in now.runs:
         live[run.acks] = live.get(run.acks, 0) + run.outstanding
     return live

@@ -76,6 +76,12 @@ class Clerk:
         self._log = log
         self._on_failure = on_failure
 
+    @property
+    def is_at_work_here(self) -> bool:
+        """Whether the calling thread is one of the producer's own."""
+        helpers = (self.recording, self.letters)
+        return any(helper is not None and helper.is_this_thread for helper in helpers)
+
     def failed(
         self,
         sequence: int,

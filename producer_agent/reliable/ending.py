@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 
 from producer_agent.reliable.clerk import Clerk
@@ -26,7 +27,12 @@ ABANDONED = Ending("left without close()", 2.0, 2.0)
 
 def abandon(name: str, clerk: Clerk, failure_log: FailureLog) -> None:
     """The producer was let go, or the process ends, without ``close()``."""
-    end(name, clerk, failure_log, ABANDONED)
+    if clerk.is_at_work_here:
+        # Collected as part of a cycle, by chance in a thread that ending it would wait for.
+        arguments = (name, clerk, failure_log, ABANDONED)
+        threading.Thread(target=end, args=arguments, name="ackboard-ending").start()
+    else:
+        end(name, clerk, failure_log, ABANDONED)
 
 
 def end(name: str, clerk: Clerk, failure_log: FailureLog, ending: Ending) -> None:

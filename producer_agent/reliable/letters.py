@@ -87,6 +87,11 @@ class DeadLetterSender:
         self._thread: threading.Thread | None = None
 
     @property
+    def is_this_thread(self) -> bool:
+        """Whether it is this object's thread that asks."""
+        return threading.current_thread() is self._thread
+
+    @property
     def open(self) -> int:
         """Letters that are not on their topic yet."""
         return self._open

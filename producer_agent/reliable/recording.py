@@ -104,6 +104,11 @@ class Recording:
         self._thread.start()
 
     @property
+    def is_this_thread(self) -> bool:
+        """Whether it is this object's thread that asks."""
+        return threading.current_thread() is self._thread
+
+    @property
     def takes_letters(self) -> bool:
         """Whether a failure's letter can wait for the database."""
         since_s = self._blocked_since_s

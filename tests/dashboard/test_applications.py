@@ -85,7 +85,7 @@ def test_services_and_their_transactions_are_on_the_pages(
         )
         second = now_us() // 1_000_000
         counters = [(second, "commits", 8), (second, "aborts", 3)]
-        batch = OutcomeBatch(run.id, run.series, "delivered", accepted=11, counters=counters)
+        batch = OutcomeBatch(run.id, run.series, "delivered", accepted=1_234, counters=counters)
         record(db, batch)
         applications.beat(db, application, letters_lost=2)
     db.close()
@@ -99,6 +99,7 @@ def test_services_and_their_transactions_are_on_the_pages(
     overview = texts(open_page())
     assert ":gray[committed]\u00a0**8**" in overview
     assert ":gray[aborted]\u00a0**3**" in overview
+    assert ":gray[unresolved]\u00a0**1,234**" in overview, "what a living service waits for"
     (found,) = Reader(seeded)(
         partial(transactions, resolution_s=3600, start_s=0, end_s=second + 3600)
     )

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
 from producer_agent.reliable import ReliableProducer, recording
+from producer_agent.reliable.book import Book, Lot
 from producer_agent.store import applications
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database
@@ -354,3 +356,33 @@ def test_a_service_whose_cluster_was_never_reached_is_recorded_all_the_same(
     ]
     assert rows(read, "SELECT cluster_id FROM clusters") == ["not reached at 127.0.0.1:1"]
     assert rows(read, "SELECT count(*) FROM outbox") == [1]
+
+
+def test_a_producer_that_is_collected_in_its_own_thread_ends_all_the_same(
+    make_producer: MakeProducer,
+    own_cluster: EmbeddedCluster,
+    database: Path,
+    read: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The collector runs in any thread, in that which records too, and there with the book open."""
+    own_cluster.create_topic("t", 1)
+    take = Book.take
+    finalizers: list[Callable[[], object]] = []
+
+    def take_and_collect(book: Book) -> Lot:
+        if finalizers:
+            finalizers.pop()()
+        return take(book)
+
+    monkeypatch.setattr(Book, "take", take_and_collect)
+    producer = make_producer(database)
+    send(producer, 3)
+    producer.flush(10)
+    finalizers.append(producer._abandoned)
+    wait_until(
+        lambda: rows(read, "SELECT end_reason FROM applications") == ["left without close()"],
+        15,
+        "it never ended",
+    )
+    assert rows(read, "SELECT settled FROM runs") == [3]

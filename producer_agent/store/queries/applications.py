@@ -56,6 +56,17 @@ def applications(db: Database, ended_since_us: int) -> tuple[ApplicationRow, ...
     return tuple(ApplicationRow(*row) for row in rows)
 
 
+def outstanding_by_acks(db: Database) -> dict[str, int]:
+    """``{acks: events}`` of living services that have no outcome yet."""
+    return dict(
+        db.execute(
+            "SELECT r.acks, sum(max(r.accepted - r.settled, 0)) FROM runs r "
+            "JOIN applications a ON a.id = r.application "
+            "WHERE r.ended_us IS NULL AND a.ended_us IS NULL GROUP BY r.acks"
+        ).fetchall()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Transactions:
     """Transactions of one profile in a window."""
