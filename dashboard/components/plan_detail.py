@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ MOST_AGAIN: Final = 100_000
 """Records that are planned again by name."""
 
 PARTITIONS_SHOWN: Final = 100
+
+SAME_PRESS_S: Final = 5.0
+"""Two calls of one button within it are one press."""
 
 
 def draw(plan: Plan) -> None:
@@ -212,12 +216,30 @@ def _ask(kind: Command, plan: int) -> None:
     context.act(kind, {"plan": plan})
 
 
-def _without_ramp(plan: Plan) -> None:
-    options = {name: value for name, value in plan.row.options.items() if name != "ramp"}
-    made = plan_dialog.make(plan.row.selection, options, plan.row.title)
+def _make_once(plan: Plan, make: Callable[[], int | None]) -> None:
+    """Make a plan in place of another, and show it.
+
+    One press can call a callback twice: a part that refreshes itself takes along whatever is
+    pressed, and then the press's own run comes.
+    """
+    key = f"plan-in-place-of-{plan.row.id}"
+    made, at_s = st.session_state.get(key, (None, 0.0))
+    if made is None or time.monotonic() - at_s > SAME_PRESS_S:
+        made = make()
+        st.session_state[key] = (made, time.monotonic())
     if made is not None:
-        _ask(Command.REPLAY_CANCEL, plan.row.id)
         st.query_params[plan_list.PARAMETER] = str(made)
+
+
+def _without_ramp(plan: Plan) -> None:
+    def make() -> int | None:
+        options = {name: value for name, value in plan.row.options.items() if name != "ramp"}
+        made = plan_dialog.make(plan.row.selection, options, plan.row.title)
+        if made is not None:
+            _ask(Command.REPLAY_CANCEL, plan.row.id)
+        return made
+
+    _make_once(plan, make)
 
 
 def _again(plan: Plan) -> None:
@@ -227,9 +249,7 @@ def _again(plan: Plan) -> None:
 
     letters = context.read(not_sent)
     title = f"Again: {plan.row.title}"[: plan_dialog.LONGEST_TITLE]
-    made = plan_dialog.make({"dead_letters": letters}, plan.row.options, title)
-    if made is not None:
-        st.query_params[plan_list.PARAMETER] = str(made)
+    _make_once(plan, lambda: plan_dialog.make({"dead_letters": letters}, plan.row.options, title))
 
 
 def not_there(asked: str) -> None:

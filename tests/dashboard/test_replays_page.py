@@ -187,6 +187,21 @@ def test_a_plan_is_made_anew_without_its_ramp_and_the_old_one_is_cancelled(
     assert "made anew" in texts(app)
 
 
+def test_one_press_makes_one_plan_though_its_callback_is_called_twice(
+    letters: Path, open_page: OpenPage
+) -> None:
+    """A part that refreshes itself takes the press along, then the press's own run comes."""
+    number = plan(letters, [1, 2], state="done", outcomes={1: "failed", 2: "failed"})
+    app = open_page(PAGE, plan=number)
+    with answering(letters, planning) as taken:
+        app.button(key="plan-again").click().run()
+        app.query_params["plan"] = str(number)  # as the browser has it that has not heard
+        app.run()
+        app.button(key="plan-again").click().run()
+    assert [command.kind for command in taken] == ["replay.plan"]
+    assert "made anew" in texts(app)
+
+
 def test_records_are_narrowed_to_an_outcome(letters: Path, open_page: OpenPage) -> None:
     number = plan(letters, [1, 2, 3], state="paused", outcomes={1: "done", 2: "failed"})
     app = open_page(PAGE, plan=number, outcome="failed")
