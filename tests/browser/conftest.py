@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from producer_agent.store.database import open_database
 from tests.chromium import chromium_path
@@ -23,6 +23,8 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
+
+expect.set_options(timeout=20_000)
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,11 @@ def test_a_cause_is_sent_back_exactly_once_through_a_pause(screen: Screen) -> No
     _dead_letters(screen.product)
     page = screen.page
     screen.open(f"dead_letters?group={GROUP}")
-    expect(page.get_by_text(f"1 cause of {LETTERS} dead letters")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"1 cause of {LETTERS} dead letters")).to_be_visible()
     _tick_first_row(page)
     expect(page).to_have_url(re.compile(r"cause=\d+"))
     plan_it = page.get_by_role("button", name="Plan a replay of this cause…")
-    expect(plan_it).to_be_visible(timeout=20_000)
+    expect(plan_it).to_be_visible()
     screen.settle()
     screen.picture("path-1-cause")
 
@@ -45,7 +45,7 @@ def test_a_cause_is_sent_back_exactly_once_through_a_pause(screen: Screen) -> No
     )[0]["id"]
     screen.open(f"dead_letters?group={GROUP}&cause={cause[1]}&letter={letter}")
     drawer = page.get_by_role("dialog")
-    expect(drawer.get_by_text("com.acme.DeclinedException").first).to_be_visible(timeout=20_000)
+    expect(drawer.get_by_text("com.acme.DeclinedException").first).to_be_visible()
     drawer.get_by_role("tab", name="Origin").click()
     expect(drawer.get_by_text("Each field, and the raw header")).to_be_visible()
     screen.picture("path-2-drawer")
@@ -60,22 +60,18 @@ def test_a_cause_is_sent_back_exactly_once_through_a_pause(screen: Screen) -> No
     screen.picture("path-3-plan")
     dialog.get_by_role("button", name="Make the plan").click()
 
-    expect(page.get_by_text(f"nothing was sent yet: {LETTERS} records would go")).to_be_visible(
-        timeout=20_000
-    )
+    expect(page.get_by_text(f"nothing was sent yet: {LETTERS} records would go")).to_be_visible()
     expect(page.get_by_text("First 1, then 10, then the rest")).to_be_visible()
     screen.picture("path-4-planned")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_text(re.compile("atching . s for records that come back"))).to_be_visible(
-        timeout=20_000
-    )
+    expect(page.get_by_text(re.compile("atching . s for records that come back"))).to_be_visible()
     screen.picture("path-5-ramp")
 
     plan = int(str(screen.product.query("SELECT max(id) AS id FROM replay_plans")[0]["id"]))
     # Past its ramp, which is 1 and 10, so that the pause falls into the rest.
     wait_until(lambda: _landed(screen.product, plan) > 11, 30, "the ramp does not end")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text(re.compile("It is paused: "))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("It is paused: "))).to_be_visible()
     held = _landed(screen.product, plan)
     assert 11 < held < LETTERS
     screen.picture("path-6-paused")

@@ -27,8 +27,8 @@ def test_overview_shows_live_deliveries_of_every_acks_level(screen: Screen) -> N
     screen.open("")
     main = screen.page.locator('[data-testid="stMain"]')
     for acks in ("acks=all", "acks=1", "acks=0"):
-        expect(main.get_by_text(acks).first).to_be_visible(timeout=20_000)
-    expect(main.locator(".js-plotly-plot").first).to_be_visible(timeout=20_000)
+        expect(main.get_by_text(acks).first).to_be_visible()
+    expect(main.locator(".js-plotly-plot").first).to_be_visible()
     stamp = main.get_by_text(re.compile(r"as of \d\d:\d\d:\d\d")).first
     before = stamp.inner_text()
     wait_until(lambda: stamp.inner_text() != before, 20, "the page does not refresh itself")
@@ -78,7 +78,7 @@ def test_a_row_of_the_list_opens_its_drawer(screen: Screen) -> None:
     assert box is not None
     # The grid is a canvas: the tick column, then the button, below one row of headings.
     screen.page.mouse.click(box["x"] + 75, box["y"] + 52)
-    expect(screen.page.get_by_role("dialog")).to_be_visible(timeout=20_000)
+    expect(screen.page.get_by_role("dialog")).to_be_visible()
     assert "letter=" in screen.page.url
     screen.check()
 
