@@ -12,7 +12,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
 
 from producer_agent.jobs import Jobs
 from producer_agent.settings import Settings
-from producer_agent.store import retention
+from producer_agent.store import applications, retention
 from producer_agent.store.reader import Reader
 from producer_agent.store.writer import Writer
 from tests.recording import rows
@@ -78,3 +78,25 @@ def test_noting_after_the_writer_is_closed_harms_nobody(writer: Writer) -> None:
     writer.close()
     jobs._note(JobEvent(EVENT_JOB_MAX_INSTANCES, "retention", "default"))
     jobs.close()
+
+
+def test_a_service_that_was_not_heard_of_for_too_long_is_ended(
+    jobs: Jobs, writer: Writer, reader: Reader
+) -> None:
+    me = applications.Application("checkout", "web-1", 1, "0.1.0")
+    silent = writer.call(partial(applications.enrol, application=me))
+    living = writer.call(partial(applications.enrol, application=me))
+    writer.call(
+        lambda db: db.execute(
+            "UPDATE applications SET heartbeat_us = heartbeat_us - 60000000 WHERE id = ?", [silent]
+        )
+    )
+    run_now(jobs, "applications")
+    wait_until(
+        lambda: rows(reader, "SELECT id FROM applications WHERE ended_us IS NULL") == [living],
+        10,
+        "the silent one was not ended",
+    )
+    assert rows(reader, "SELECT end_reason FROM applications WHERE id = ?", silent) == [
+        applications.DIED
+    ]

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from producer_agent.kafka.our_headers import IDENTITY, IDENTITY_HEADER
 from producer_agent.reliable.book import WIDTH
 from producer_agent.reliable.clerk import Clerk
-from producer_agent.reliable.errors import fatal, in_words
+from producer_agent.reliable.errors import fatal, raise_in_words
 from producer_agent.reliable.librdkafka_log import TOLD_AGAIN_S
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class AccountedProducer(Producer):
         try:
             return _poll(self, timeout)
         except (KafkaException, SystemError) as raised:
-            raise in_words(raised) from raised
+            raise_in_words(raised)
         finally:
             self._polled_s = time.monotonic()
             if len(self._book.reports) > FOLD_AT:
@@ -185,7 +185,7 @@ class AccountedProducer(Producer):
         try:
             return super().flush(timeout)
         except (KafkaException, SystemError) as raised:
-            raise in_words(raised) from raised
+            raise_in_words(raised)
         finally:
             self._polled_s = time.monotonic()
             self._book.fold()

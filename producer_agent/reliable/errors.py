@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from confluent_kafka import KafkaError, KafkaException
 
 FENCED_CODES = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED})
@@ -58,9 +60,9 @@ def fatal(error: KafkaError) -> FatalProducerError:
     )
 
 
-def in_words(raised: KafkaException | SystemError) -> BaseException:
-    """The exception to raise for what librdkafka's ``poll()`` or ``flush()`` raised: a fatal
-    error in words, and anything else as it is.
+def raise_in_words(raised: KafkaException | SystemError) -> NoReturn:
+    """Raise what librdkafka's ``poll()`` or ``flush()`` raised: a fatal error in words, and
+    anything else (a callback's own, say) as it is.
 
     Some fatal errors come out of confluent-kafka 2.16 as the cause of a ``SystemError``.
     """
@@ -70,5 +72,5 @@ def in_words(raised: KafkaException | SystemError) -> BaseException:
     if isinstance(found, KafkaException) and not isinstance(found, FatalProducerError):
         error = found.args[0] if found.args else None
         if isinstance(error, KafkaError) and error.fatal():
-            return fatal(error)
-    return raised
+            raise fatal(error) from raised
+    raise raised

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Mapping
@@ -245,16 +247,32 @@ class ReliableProducer(AccountedProducer):
                 self.abort_transaction(TRANSACTION_S if timeout < 0 else timeout)
             except KafkaException as raised:
                 log.warning("%s: an open transaction was not aborted: %s", self._name, raised)
-        try:
-            left = self.flush(timeout)
-        except FatalProducerError as raised:
-            log.error("%s: %s", self._name, raised)
-            left = len(self)
+        left, trouble = self._flush_all(timeout)
         if left:
             self._clerk.purging = True
             self._clerk.closing = True
-            super().purge()
-            super().flush(1.0)
+            # What the purge itself raises is what was told already.
+            with contextlib.suppress(KafkaException, SystemError):
+                self.purge()
+                super().flush(1.0)
+        if trouble is not None:
+            raise trouble
+
+    def _flush_all(self, timeout: float) -> tuple[int, Exception | None]:
+        """Flush, and go on where a callback raises; how many are left, and what was raised first.
+
+        Each turn serves a report at least, so it ends.
+        """
+        deadline = time.monotonic() + timeout
+        first: Exception | None = None
+        while True:
+            try:
+                return self.flush(-1 if timeout < 0 else max(deadline - time.monotonic(), 0)), first
+            except FatalProducerError as raised:
+                log.error("%s: %s", self._name, raised)
+                return len(self), first
+            except Exception as raised:  # noqa: BLE001 - raised again, once all is served
+                first = first or raised
 
 
 def _path(database: str | os.PathLike[str] | None) -> Path | None:

@@ -442,3 +442,24 @@ def test_batches_keep_their_headers_and_tell_what_was_not_taken(
     assert "_error" not in messages[0]
     assert messages[1]["_error"].code() == KafkaError.MSG_SIZE_TOO_LARGE
     assert (read_all(own_cluster, "t", 1)[0].headers() or [])[0] == ("a", b"b")
+
+
+def test_closing_serves_every_report_even_where_a_callback_raises(
+    make_producer: MakeProducer, own_cluster: EmbeddedCluster
+) -> None:
+    own_cluster.create_topic("t", 3)
+    producer = make_producer(config={"linger.ms": 50})
+    called: list[int] = []
+
+    def boom(_error: KafkaError | None, _message: Message) -> None:
+        called.append(1)
+        raise ValueError(len(called))
+
+    for n in range(30):
+        producer.produce("t", "v", partition=n % 3, on_delivery=boom)
+    with pytest.raises(ValueError, match=r"^\d+$"):
+        producer.close()
+    assert len(called) == 30
+    counts = producer.counts()
+    assert (counts.delivered, counts.unresolved, counts.outstanding) == (30, 0, 0)
+    assert producer.close() is True

@@ -131,3 +131,35 @@ def test_no_letter_can_have_two_live_replays_after_it(upgraded: Reader) -> None:
     with pytest.raises(sqlite3.IntegrityError, match=r"replays\.dead_letter"):
         db.execute("UPDATE replays SET state = 'done', dead_letter = 2")
     db.close()
+
+
+def test_lots_from_before_applications_keep_their_runs_topic(tmp_path: Path) -> None:
+    """The view ``deliveries`` was made anew for lots with a topic of their own."""
+    path = tmp_path / "old.db"
+    opened = sqlite3.connect(path)
+    db = Database(opened)
+    migrations.apply(db, stop_before="m0015_applications")
+    with db.atomic():
+        db.execute(
+            "INSERT INTO clusters (id, cluster_id, kind, bootstrap_servers, first_seen_us) "
+            "VALUES (1, 'c', 'real', 'kafka:9092', 0)"
+        )
+        db.execute(
+            "INSERT INTO runs (id, uuid, profile, acks, body, cluster, topic, started_us, "
+            "accepted, settled) VALUES (1, 'u', 'p', 'all', '{}', 1, 'orders', 0, 1, 1)"
+        )
+        db.execute(
+            "INSERT INTO delivery_lots (run, outcome, n, first_sequence, last_sequence, "
+            "first_sent_us, last_reported_us, sequences, sent, partitions, offsets, latencies) "
+            "VALUES (1, 'delivered', 1, 0, 0, 5, 9, zeroblob(4), zeroblob(4), zeroblob(4), "
+            "zeroblob(8), zeroblob(4))"
+        )
+    opened.close()
+    open_database(path).close()
+    reader = Reader(path)
+    assert rows(reader, "SELECT run, topic, sequence, sent_us FROM deliveries") == [
+        ("u", "orders", 0, 5)
+    ]
+    assert rows(reader, "SELECT application, left_unresolved, commits, aborts FROM runs") == [
+        (None, 0, 0, 0)
+    ]
