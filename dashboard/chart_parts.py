@@ -18,7 +18,7 @@ COLORS: Final = {
 """By dark ground or not, then by acks level."""
 
 MUTED_COLOR: Final = {False: "#6b7884", True: "#93a1ae"}
-_GRID: Final = {False: "#e6ebef", True: "#22303c"}
+GRID_COLOR: Final = {False: "#e6ebef", True: "#22303c"}
 
 HEIGHT_PX: Final = 260
 _LABEL_PX: Final = 66
@@ -40,8 +40,8 @@ def timeline(window: Window, zone: tzinfo, *, dark: bool, right_px: int = _LABEL
 def base_layout(*, dark: bool, right_px: int, legend: bool = False) -> dict[str, Any]:
     """What all figures have in common; no axis can be dragged, so that a page scrolls."""
     axis = {
-        "gridcolor": _GRID[dark],
-        "linecolor": _GRID[dark],
+        "gridcolor": GRID_COLOR[dark],
+        "linecolor": GRID_COLOR[dark],
         "zeroline": False,
         "fixedrange": True,
         "tickfont": {"size": 11, "color": MUTED_COLOR[dark]},

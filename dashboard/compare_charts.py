@@ -7,13 +7,13 @@ and marker. Nothing here is an acknowledgement of acks=0: that line is the hand-
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import plotly.graph_objects as go
 
 from dashboard.chart_parts import COLORS, MUTED_COLOR, base_layout, log_axis
+from dashboard.compare_intervals import Span, Style
 from dashboard.formats import latency, rate
 from producer_agent.advice.compare.analysis import (
     PERCENTILES,
@@ -28,7 +28,6 @@ from producer_agent.advice.compare.analysis import (
 from producer_agent.advice.compare.plan import ComparisonPlan
 from producer_agent.advice.compare.side_by_side import SideBySide
 from producer_agent.advice.compare.sweep import latency_of, sweep
-from producer_agent.advice.compare.verdict import milliseconds
 from producer_agent.store.latency_bins import quantiles
 from producer_agent.store.queries.comparisons import Comparison
 
@@ -39,15 +38,6 @@ _DASHES: Final = ("solid", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "cross")
 
 _LONGEST_NAME: Final = 24
-_ROW_PX: Final = 40
-
-
-class Style(NamedTuple):
-    """How a profile is drawn, everywhere in a comparison."""
-
-    color: str
-    dash: str
-    symbol: str
 
 
 def styles(plan: ComparisonPlan, *, dark: bool) -> tuple[Style, ...]:
@@ -97,18 +87,6 @@ def shares(
     return figure
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A difference with its interval, in microseconds, to be drawn on a line of its own."""
-
-    label: str
-    us: float
-    low_us: float
-    high_us: float
-    told: bool
-    style: Style
-
-
 def differences(at: RateResult, analysis: Analysis, kind: Kind, *, dark: bool) -> list[Span]:
     """Each profile's difference to the baseline, percentile by percentile."""
     drawn = styles(analysis.plan, dark=dark)
@@ -145,87 +123,6 @@ def changes(
         for change in sorted(laid.changes, key=lambda one: list(PERCENTILES).index(one.percentile))
         if change.rate == at_rate and change.kind == kind and change.percentile in wanted
     ]
-
-
-def intervals(spans: Sequence[Span], *, dark: bool) -> go.Figure:
-    """A dot and its interval for each, around a line at zero.
-
-    The scale is even near zero and logarithmic away from it, so that a median's tenths and a
-    tail's tens of milliseconds can both be read. A hollow dot is no difference.
-    """
-    figure = go.Figure()
-    layout = base_layout(dark=dark, right_px=12)
-    layout["height"] = _ROW_PX * max(len(spans), 1) + 56
-    layout["hovermode"] = "closest"
-    figure.update_layout(**layout)
-    scale, ticks = signed_axis([v for s in spans for v in (s.us, s.low_us, s.high_us)])
-    figure.add_vline(x=0, line={"color": MUTED_COLOR[dark], "width": 1.5})
-    for row, span in enumerate(spans):
-        y = -row - 0.2
-        words = (
-            f"{milliseconds(span.us, sign=True)} ms" if span.told else "no difference told"
-        ) + f" ({milliseconds(span.low_us)} to {milliseconds(span.high_us)})"
-        color = span.style.color
-        figure.add_scatter(
-            x=[scale(span.low_us), scale(span.high_us)],
-            y=[y, y],
-            mode="lines",
-            line={"color": color, "width": 3 if span.told else 1.5},
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=[scale(span.us)],
-            y=[y],
-            mode="markers",
-            marker={
-                "color": color,
-                "size": 10,
-                "symbol": span.style.symbol if span.told else f"{span.style.symbol}-open",
-                "line": {"width": 2, "color": color},
-            },
-            hovertemplate=f"{span.label}<br>{words}<extra></extra>",
-        )
-        figure.add_annotation(
-            x=0,
-            xref="paper",
-            y=-row + 0.22,
-            text=f"<b>{span.label}</b> {words}",
-            showarrow=False,
-            xanchor="left",
-            font={"size": 12, "color": color if span.told else MUTED_COLOR[dark]},
-        )
-    figure.update_yaxes(
-        range=[-len(spans) + 0.4, 0.55], showgrid=False, showticklabels=False, tickvals=[]
-    )
-    ends = [scale(v) for s in spans for v in (s.low_us, s.high_us)] + [0.0]
-    pad = 0.06 * ((max(ends) - min(ends)) or 1.0)
-    figure.update_xaxes(
-        range=[min(ends) - pad, max(ends) + pad],
-        tickvals=list(ticks.values()),
-        ticktext=list(ticks),
-        showgrid=True,
-        tickangle=0,
-    )
-    return figure
-
-
-def signed_axis(values_us: Sequence[float]) -> tuple[Callable[[float], float], dict[str, float]]:
-    """A scale for differences of either sign, and where its ticks stand.
-
-    It is an inverse hyperbolic sine, even up to a hundredth of the largest decade and logarithmic
-    from there on.
-    """
-    largest = max((abs(value) for value in values_us), default=0.0) or 1_000.0
-    top = 10.0 ** math.floor(math.log10(largest))
-    unit = top / 100
-
-    def scale(us: float) -> float:
-        return math.asinh(us / unit)
-
-    low, high = min([0.0, *values_us]), max([0.0, *values_us])
-    steps = [sign * step for sign in (-1, 1) for step in (unit * 10, top)]
-    ticks = {_signed(us): scale(us) for us in steps if low <= us <= high}
-    return scale, {**ticks, "0": 0.0}
 
 
 def rounds(
@@ -362,17 +259,9 @@ def _ring(figure: go.Figure, asked: float, us: float, style: Style) -> None:
     figure.add_scatter(
         x=[asked],
         y=[us],
-        mode="markers+text",
+        name="knee",
+        mode="markers",
         marker=marker,
-        text=["knee"],
-        textposition="top center",
-        textfont={"color": style.color},
         showlegend=False,
         hoverinfo="skip",
     )
-
-
-def _signed(us: float) -> str:
-    if abs(us) < 1000:
-        return f"{us:+g} µs"
-    return f"{us / 1000:+g} ms" if abs(us) < 1_000_000 else f"{us / 1_000_000:+g} s"

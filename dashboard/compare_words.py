@@ -225,7 +225,7 @@ def beside(laid: SideBySide) -> Notice:
     first, second = laid.first.summary.id, laid.second.summary.id
     told = [change for change in laid.changes if change.difference.told]
     warning = (
-        f"{count(len(laid.differing))} settings differ between them, see below. "
+        f"**{_settings(len(laid.differing))} between them**, see below. "
         if laid.differing
         else "Their settings are the same. "
     ) + "They were not measured side by side: what else changed meanwhile is in it, too."
@@ -250,6 +250,10 @@ def beside(laid: SideBySide) -> Notice:
         warning,
         ":material/compare_arrows:",
     )
+
+
+def _settings(n: int) -> str:
+    return "One setting differs" if n == 1 else f"{count(n)} settings differ"
 
 
 def _weight(change: Change) -> tuple[bool, float]:

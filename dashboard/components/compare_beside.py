@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import compare_charts, compare_words, context
+from dashboard import compare_charts, compare_intervals, compare_words, context
 from dashboard.components import compare_loaded, compare_result, compare_tables, notices, steady
 from dashboard.components.compare_start import BESIDE
 from dashboard.formats import escape_markdown, rate
@@ -75,7 +75,7 @@ def _changes(laid: SideBySide) -> None:
         steady.still(
             f"compare-changes-{number}",
             (laid.first.summary.uuid, laid.second.summary.uuid, at, chosen),
-            lambda spans=spans: compare_charts.intervals(spans, dark=dark),  # type: ignore[misc]
+            lambda spans=spans: compare_intervals.intervals(spans, dark=dark),  # type: ignore[misc]
             alt="Changes from the first comparison to the second, with 95 % intervals",
         )
     compare_tables.changes(laid)

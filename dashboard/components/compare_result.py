@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import compare_charts, compare_words, context, formats
+from dashboard import compare_charts, compare_intervals, compare_words, context, formats
 from dashboard.components import compare_loaded, compare_tables, compare_tools, notices, steady
 from dashboard.formats import escape_markdown, rate
 from producer_agent.advice.compare.analysis import Analysis, Kind, RateResult
@@ -20,17 +20,18 @@ KINDS: Final[dict[str, Kind]] = {"Acknowledgement": "ack", "End to end": "end_to
 
 def draw(summary: Summary, others: Sequence[Summary]) -> None:
     """One that is over. ``others`` are those that it can be laid beside."""
-    head(summary)
     found = compare_loaded.whole(summary)
     if found is None:
+        head(summary)
         compare_tools.draw(summary, None, others)
         return
     comparison, analysis = found
-    with st.container(key="compare-answer", gap="small"):
+    with st.container(key="compare-answer"):
         notices.show(compare_words.found(analysis))
-        care = compare_words.care(analysis)
-        if care is not None:
-            notices.show(care)
+    head(summary)
+    care = compare_words.care(analysis)
+    if care is not None:
+        notices.show(care)
     compare_tools.draw(summary, analysis.plan, others)
     if not analysis.rates:
         return
@@ -106,7 +107,7 @@ def _evidence(
             steady.still(
                 "compare-differences",
                 view,
-                lambda: compare_charts.intervals(spans, dark=dark),
+                lambda: compare_intervals.intervals(spans, dark=dark),
                 alt=f"How much later than {baseline}, by percentile, with 95 % intervals",
             )
         missing = compare_words.without_difference(at, kind, baseline)
@@ -115,7 +116,12 @@ def _evidence(
         if spans:
             st.caption(
                 "Right of the line is later. A hollow mark: the interval covers 0, and that is no "
-                "difference. The scale is logarithmic away from 0."
+                "difference."
+                + (
+                    ""
+                    if compare_intervals.axis_of(spans).is_even
+                    else " The scale is logarithmic away from 0."
+                )
             )
     with grid.cell():
         st.subheader("Share of events within a time", anchor=False)
@@ -159,7 +165,7 @@ def _sweep(analysis: Analysis, view: tuple[object, ...]) -> None:
         alt="p99 against the rate, a line a profile, with knees and objectives marked",
     )
     compare_tables.findings(sweep(analysis))
-    st.caption(KNEE_RULE)
+    st.caption(f"A ring marks a knee. {KNEE_RULE}")
 
 
 def _rounds(

@@ -43,7 +43,7 @@ def latencies(plan: ComparisonPlan, *, events: int = 2_500, seed: int = 20261124
 
     def make(rate: float, number: int, profile: int) -> npt.NDArray[np.float64]:
         common = weather.setdefault((rate, number), random.normal(0, 0.08))
-        load = 1.0 if rate < 2_000 else 5.0
+        load = 1.0 if rate < 2_000 else 3.8
         level = 5_000 * load * np.exp(common + random.normal(0, 0.01))
         values = level * np.exp(random.normal(0, 0.25, events))
         values[: events // 200] *= 4
