@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin._acl import (
@@ -20,7 +20,12 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from producer_agent.kafka.admin import Admin
 from producer_agent.kafka.permissions import ANONYMOUS
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 4.0
+_ATTEMPTS = 3
+"""A broker that has just died is still in the metadata, and may be the one that is asked; all that
+is done here may be done twice."""
+T = TypeVar("T")
+
 _LIMIT = "max.message.bytes"
 _SET_ON_THE_TOPIC = 1
 """Kafka's ``ConfigSource`` of a setting of the topic's own."""
@@ -47,19 +52,7 @@ class TopicRestraint:
         Raises:
             RestraintRefused: it cannot be learnt.
         """
-        admin = Admin(self._connection)
-        (settings,) = admin.client.describe_configs(
-            [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=_TIMEOUT_S
-        ).values()
-        entry = _result(settings, f"the settings of {topic}")[_LIMIT]
-        acls = _result(
-            admin.client.describe_acls(_filter(topic), request_timeout=_TIMEOUT_S),
-            f"the ACLs on {topic}",
-        )
-        return {
-            "limit": entry.value if int(entry.source) == _SET_ON_THE_TOPIC else None,
-            "has_acls": bool(acls),
-        }
+        return self._tried(lambda admin: _look(admin, topic))
 
     def deny(self, topic: str, before: Mapping[str, Any]) -> None:
         """Deny WRITE to clients without a login.
@@ -67,10 +60,11 @@ class TopicRestraint:
         Raises:
             RestraintRefused: Kafka would not.
         """
-        admin = Admin(self._connection)  # held: its futures die with it
-        self._each(
-            admin.client.create_acls(_bindings(topic, before), request_timeout=_TIMEOUT_S),
-            f"denying {topic}",
+        bindings = _bindings(topic, before)
+        self._tried(
+            lambda admin: _each(
+                admin.client.create_acls(bindings, request_timeout=_TIMEOUT_S), f"denying {topic}"
+            )
         )
 
     def allow(self, topic: str, before: Mapping[str, Any]) -> None:
@@ -83,10 +77,11 @@ class TopicRestraint:
             _filter(topic, each.principal, each.operation, each.permission_type)
             for each in _bindings(topic, before)
         ]
-        admin = Admin(self._connection)
-        self._each(
-            admin.client.delete_acls(filters, request_timeout=_TIMEOUT_S),
-            f"allowing {topic} again",
+        self._tried(
+            lambda admin: _each(
+                admin.client.delete_acls(filters, request_timeout=_TIMEOUT_S),
+                f"allowing {topic} again",
+            )
         )
 
     def limit(self, topic: str, size: int) -> None:
@@ -114,19 +109,47 @@ class TopicRestraint:
     def _alter(self, topic: str, operation: AlterConfigOpType, value: str | None) -> None:
         entry = ConfigEntry(_LIMIT, value, incremental_operation=operation)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        admin = Admin(self._connection)
-        self._each(
-            admin.client.incremental_alter_configs([resource], request_timeout=_TIMEOUT_S),
-            f"changing {_LIMIT} of {topic}",
+        self._tried(
+            lambda admin: _each(
+                admin.client.incremental_alter_configs([resource], request_timeout=_TIMEOUT_S),
+                f"changing {_LIMIT} of {topic}",
+            )
         )
 
-    def _each(self, futures: Mapping[Any, Future[Any]], doing: str) -> None:
-        for future in futures.values():
+    def _tried(self, do: Callable[[Admin], T]) -> T:
+        """Do it through a new client, and through another where nobody answered."""
+        for attempt in range(_ATTEMPTS):
+            admin = Admin(self._connection)  # held: its futures die with it
             try:
-                _result(future, doing)
+                return do(admin)
             except RestraintRefused as refused:
-                if refused.__cause__ is None or not _is_gone(refused.__cause__):
+                if attempt + 1 == _ATTEMPTS or not _is_silence(refused.__cause__):
                     raise
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _look(admin: Admin, topic: str) -> dict[str, Any]:
+    (settings,) = admin.client.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, topic)], request_timeout=_TIMEOUT_S
+    ).values()
+    entry = _result(settings, f"the settings of {topic}")[_LIMIT]
+    acls = _result(
+        admin.client.describe_acls(_filter(topic), request_timeout=_TIMEOUT_S),
+        f"the ACLs on {topic}",
+    )
+    return {
+        "limit": entry.value if int(entry.source) == _SET_ON_THE_TOPIC else None,
+        "has_acls": bool(acls),
+    }
+
+
+def _each(futures: Mapping[Any, Future[Any]], doing: str) -> None:
+    for future in futures.values():
+        try:
+            _result(future, doing)
+        except RestraintRefused as refused:
+            if not _is_gone(refused.__cause__):
+                raise
 
 
 def _bindings(topic: str, before: Mapping[str, Any]) -> list[AclBinding]:
@@ -190,8 +213,16 @@ def _result(future: Future[Any], doing: str) -> Any:
         ) from error
 
 
-def _is_gone(error: BaseException) -> bool:
-    return (
-        isinstance(error, KafkaException)
-        and error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+def _is_gone(error: BaseException | None) -> bool:
+    return _code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def _is_silence(error: BaseException | None) -> bool:
+    return isinstance(error, FutureTimeout) or _code(error) in (
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
     )
+
+
+def _code(error: BaseException | None) -> int | None:
+    return int(error.args[0].code()) if isinstance(error, KafkaException) else None
