@@ -204,10 +204,14 @@ def test_a_read_only_database_is_told_once_and_the_letters_take_the_other_way(
     (letter,) = letters_on(own_cluster, "dead-letter-queue", 1)
     assert b"precious" in letter
     assert b'"profile": "checkout"' in letter
+    # From now on the other way is taken at once.
+    with pytest.raises(KafkaException):
+        producer.produce("t", b"second", partition=9)
+    assert b"second" in letters_on(own_cluster, "dead-letter-queue", 2)[1]
     assert "readonly" in (producer.recording_problem or "")
     producer.close()
     assert producer.counts().delivered == 10
-    assert producer.counts().dead_letters == 1
+    assert producer.counts().dead_letters == 2
     assert sum("does not record" in r.message for r in caplog.records) == 1
 
 

@@ -165,6 +165,18 @@ def test_a_record_that_fails_aborts_its_transaction_which_may_be_done_again(
     assert (counts.delivered, counts.failed) == (3, 2 * counts.aborts)
 
 
+def test_a_record_outside_a_transaction_is_the_callers_mistake_and_no_dead_letter(
+    make_transactional: MakeProducer, topics: tuple[str, str]
+) -> None:
+    producer = make_transactional()
+    producer.init_transactions(10)
+    with pytest.raises(KafkaException) as caught:
+        producer.produce(topics[0], "v")
+    assert caught.value.args[0].code() == KafkaError._STATE
+    counts = producer.counts()
+    assert (counts.accepted, counts.rejected, counts.dead_letters) == (0, 1, 0)
+
+
 def test_a_transaction_left_open_is_aborted_when_the_producer_is_closed(
     make_transactional: MakeProducer, own_cluster: EmbeddedCluster, topics: tuple[str, str]
 ) -> None:
