@@ -215,6 +215,35 @@ def test_a_read_only_database_is_told_once_and_the_letters_take_the_other_way(
     assert sum("does not record" in r.message for r in caplog.records) == 1
 
 
+def test_letters_of_failures_that_wait_behind_others_take_the_other_way_too(
+    make_producer: MakeProducer,
+    own_cluster: EmbeddedCluster,
+    database: Path,
+    read: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own_cluster.create_topic("t", 1)
+    own_cluster.create_topic("dead-letter-queue", 1)
+    monkeypatch.setattr(recording, "LETTERS_WAIT_S", 3.0)
+    producer = make_producer(database)
+    send(producer, 1)
+    producer.flush(10)
+    locker = sqlite3.connect(database, isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(KafkaException):
+        producer.produce("t", b"first", partition=9)
+    wait_until(lambda: producer.recording_problem is not None, 15, "the lock was not met")
+    with pytest.raises(KafkaException):
+        producer.produce("t", b"second", partition=9)
+    assert len(letters_on(own_cluster, "dead-letter-queue", 2)) == 2
+    locker.execute("ROLLBACK")
+    locker.close()
+    wait_until(lambda: producer.recording_problem is None, 15, "it did not go on")
+    producer.close()
+    assert assert_one_outcome_each(read, producer.run) == {"delivered": 1, "rejected": 2}
+    assert rows(read, "SELECT count(*) FROM outbox") == [0], "they would be published twice"
+
+
 def test_a_full_disk_stops_recording_and_not_the_application(
     make_producer: MakeProducer,
     own_cluster: EmbeddedCluster,
