@@ -112,6 +112,13 @@ def evidence(advices: Sequence[Advice], compare_page: str | None) -> None:
 
 
 def _sentence(advice: Advice) -> str:
+    if not advice.is_possible:
+        reasons = len(_of_kind([advice], "impossible"))
+        why = "for the reason" if reasons == 1 else f"for {reasons} reasons"
+        return (
+            f"**{escape_markdown(advice.question.name)}**: what was asked cannot be had, {why} "
+            "below. The settings are the nearest that can."
+        )
     name, _, rest = words.answer(advice).partition(": ")
     return f"**{escape_markdown(name)}**: {escape_markdown(rest)}"
 

@@ -117,6 +117,7 @@ def test_each_file_that_is_written_is_of_its_kind(invoke: Invoke, tmp_path: Path
     profile = Profile.from_json(files["profile"].read_text())
     assert check(profile) == []
     assert profile.producer.transactional_id == "orders-1"
+    assert profile.workload.second_topic == "orders-index"
     imported = invoke("profiles", "import", files["profile"])
     assert imported.exit_code == 0, imported.output
     for kind in ("librdkafka", "java"):

@@ -42,6 +42,7 @@ def profile_of(advice: Advice, name: str | None = None) -> Profile:
         producer=ProducerSettings(**producer, extra=extra),
         workload=Workload(
             topic=q.name,
+            second_topic=f"{q.name}-index" if q.atomic else None,
             partitions=int(topic["partitions"]),
             replication_factor=int(topic["replication.factor"]),
             min_insync_replicas=int(topic["min.insync.replicas"]),
