@@ -29,6 +29,9 @@ def not_authorized(facts: LiveFacts, code: str | None) -> Diagnosis:
         allowed = known.cluster_allowed if on_cluster else known.allowed
     denials = [acl for acl in _matching(facts, on_cluster) if acl.permission == "DENY"]
     mended = allowed is not None and operation in allowed and not denials
+    if facts.kind == "embedded" and not on_cluster:
+        # It has no ACLs to ask for, and shows the refusal in its metadata.
+        mended = facts.topic_view is not None and facts.topic_view.error is None
     who = principal or "the client's principal (not known here)"
     findings = [
         f"An ACL denies {acl.operation} on {acl.resource.lower()} {acl.name} to {acl.principal} "

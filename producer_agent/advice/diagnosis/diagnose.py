@@ -139,6 +139,15 @@ def _beside_the_present(found: Diagnosis, now: Diagnosis, facts: LiveFacts, code
         last_us = facts.failures.last_by_cause.get(code)
         if last_us is None and code == "_MSG_TIMED_OUT":
             last_us = facts.failures.last_us
+    if found.state is State.PASSED and now.state is State.WRONG and _RULES[code] is not timed_out:
+        # That something else was mended is no answer while the topic fails.
+        return replace(
+            now,
+            code=code,
+            findings=each_once((*now.findings, *found.findings)),
+            options=each_once((*now.options, *found.options)),
+            not_known=each_once((*now.not_known, *found.not_known)),
+        )
     if found.state in (State.PASSED, State.UNKNOWN) and now.state is State.WRONG:
         return replace(
             found,

@@ -113,8 +113,9 @@ class DiagnosisWatch:
 
 
 def find_suspects(db: Database, now_us: int) -> Suspects:
-    """Topics that look unwell in the last metadata, or to which records failed just now."""
-    cluster, runs = (facts.get(db, name) for name in ("cluster", "runs"))
+    """Topics that look unwell in the last metadata, to which records failed just now, or that an
+    injected fault acts on: the metadata need not show it, and failures come a time-out later."""
+    cluster, runs, faults = (facts.get(db, name) for name in ("cluster", "runs", "faults"))
     body: Mapping[str, Any] = cluster.body if cluster is not None else {}
     failing = {
         topic: failures
@@ -128,6 +129,11 @@ def find_suspects(db: Database, now_us: int) -> Suspects:
         if (rank := _rank(topic["partitions"], topic["min_insync_replicas"])) < 3
     }
     names: set[str] = {*failing, *unwell}
+    for fault in faults.body["active"] if faults is not None else ():
+        if fault["topic"] is not None:
+            names.add(fault["topic"])
+        elif fault.get("node") is None:
+            names |= sent_to
     if body.get("reachable") is False:
         names |= sent_to
     internal = {topic["name"] for topic in body.get("topics", ()) if topic["internal"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -387,6 +388,24 @@ def test_a_cause_that_is_over_while_records_still_fail_is_told_with_the_last() -
     found = diagnose(live(failures=failures("_TRANSPORT", 9, 4)), "_TRANSPORT")
     assert found.state is State.PASSED
     assert "The last one failed at 2025-11-24 15:59:56 UTC, 4 s ago" in " ".join(found.findings)
+
+
+@pytest.mark.parametrize("code", ["NOT_ENOUGH_REPLICAS", "_UNKNOWN_TOPIC"])
+def test_a_fault_in_force_leads_though_the_metadata_show_nothing_of_the_failure(code: str) -> None:
+    fault = {"kind": "not_enough_replicas", "topic": None, "since_us": ago(3)}
+    found = diagnose(live(kind="embedded", settings=None, faults=(fault,)), code)
+    assert (found.state, found.matter, found.code) == (State.WRONG, "fault-injected", code)
+    assert "in force on orders: not enough replicas" in found.headline
+    assert "over" not in found.headline
+    assert found.options[0].undo_fault == {"kind": "not_enough_replicas"}
+
+
+def test_the_embedded_cluster_allows_again_once_its_metadata_do() -> None:
+    embedded = live(kind="embedded", settings=None, permissions=None)
+    code = "TOPIC_AUTHORIZATION_FAILED"
+    assert diagnose(embedded, code).state is State.PASSED
+    refused = replace(embedded, view=view(error=code))
+    assert diagnose(refused, code).state is State.WRONG
 
 
 def test_every_code_with_a_rule_is_one_of_the_error_table() -> None:

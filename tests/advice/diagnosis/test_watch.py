@@ -106,6 +106,24 @@ def test_of_a_cluster_that_nobody_reaches_the_topics_sent_to_are_suspect(writer:
     assert suspects(writer).questions == (Question("orders"),)
 
 
+def test_what_an_injected_fault_acts_on_is_suspect_before_anything_fails(writer: Writer) -> None:
+    def put(*active: dict[str, Any]) -> None:
+        def write(db: Database) -> None:
+            put_cluster(db, topic("orders"), topic("denied"), topic("unused"))
+            facts.put(db, "runs", [{"topic": "orders"}])
+            facts.put(db, "faults", {"active": list(active)})
+
+        writer.call(write)
+
+    put({"kind": "topic_denied", "topic": "denied", "node": None})
+    assert suspects(writer).questions == (Question("denied"),)
+    put({"kind": "not_enough_replicas", "topic": None})
+    assert suspects(writer).questions == (Question("orders"),)
+    # What a node's loss does is in the metadata: topics that it does not hold are left alone.
+    put({"kind": "node_stopped", "topic": None, "node": 2})
+    assert suspects(writer).questions == ()
+
+
 class FakeGatherer:
     """Knows ``orders`` alone; counts how often it was asked."""
 
