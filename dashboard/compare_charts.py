@@ -213,7 +213,7 @@ def against_rate(analysis: Analysis, *, dark: bool) -> go.Figure:
         )
         wanted_ms = profile.objective.latency_p99_ms
         if wanted_ms is not None and confirmed:
-            values.append(wanted_ms * 1000)
+            values.append(wanted_ms * 1500)  # with room for its label above it
             _objective(figure, profile.name, wanted_ms * 1000, style, dark=dark)
         for asked, f in points:
             if asked == knees.get(place):

@@ -144,7 +144,8 @@ def _draw(
         text=f"<b>{span.label}</b> {words}",
         showarrow=False,
         xanchor="left",
-        font={"size": 12, "color": color if span.told else MUTED_COLOR[dark]},
+        # In the text's own colour: the levels' are too light for words.
+        font={"size": 12} if span.told else {"size": 12, "color": MUTED_COLOR[dark]},
     )
 
 

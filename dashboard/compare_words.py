@@ -88,6 +88,8 @@ def left(summary: Summary, now_us: int) -> str:
     if summary.expected_end_us is None:
         return "time left not known yet"
     seconds = (summary.expected_end_us - now_us) / 1e6
+    if seconds < -5:
+        return "it takes longer than expected"
     return f"{time_of(seconds)} left" if seconds >= 1 else "about to end"
 
 
@@ -143,9 +145,9 @@ def care(analysis: Analysis) -> Notice | None:
         # The verdict's notice tells that already.
         if not line.startswith(f"It is {analysis.summary.state}, with ")
     ]
-    if not caveats:
-        return None
     embedded = analysis.summary.environment["cluster_kind"] == "embedded"
+    if not caveats:
+        return EMBEDDED if embedded else None
     return Notice(
         "info",
         EMBEDDED.title if embedded else "Read it with this",

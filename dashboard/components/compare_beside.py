@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import compare_charts, compare_intervals, compare_words, context
@@ -75,7 +77,7 @@ def _changes(laid: SideBySide) -> None:
         steady.still(
             f"compare-changes-{number}",
             (laid.first.summary.uuid, laid.second.summary.uuid, at, chosen),
-            lambda spans=spans: compare_intervals.intervals(spans, dark=dark),  # type: ignore[misc]
+            partial(compare_intervals.intervals, spans, dark=dark),
             alt="Changes from the first comparison to the second, with 95 % intervals",
         )
     compare_tables.changes(laid)

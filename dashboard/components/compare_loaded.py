@@ -6,9 +6,8 @@ again only when a turn was added, or when it ended.
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
+from sqlite_utils import Database
 
 from dashboard import context
 from dashboard.formats import escape_markdown
@@ -24,7 +23,7 @@ def whole(summary: Summary) -> tuple[Comparison, Analysis] | None:
     """
     key = (summary.uuid, summary.turns_done, summary.state)
     try:
-        return _judged(str(context.settings().db), summary.id, key)
+        return context.read(lambda db: _judged(str(context.settings().db), summary.id, key, _db=db))
     except PlanInvalid as error:
         st.error(
             f"{escape_markdown(str(error))}  \nDelete it, or read its row in the database with "
@@ -37,8 +36,8 @@ def whole(summary: Summary) -> tuple[Comparison, Analysis] | None:
 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _judged(
-    db: str, number: int, version: tuple[str, int, str]
+    path: str, number: int, version: tuple[str, int, str], _db: Database
 ) -> tuple[Comparison, Analysis] | None:
-    del db, version  # they are the key
-    found = context.reader()(partial(queries.comparison, comparison_id=number))
+    del path, version  # the cache's key, to which Streamlit takes no name with an underscore
+    found = queries.comparison(_db, number)
     return None if found is None else (found, analyse(found))

@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import compare_words, context
-from dashboard.components import compare_loaded, compare_start, compare_tables, notices
+from dashboard.components import compare_loaded, compare_start, compare_tables, notices, press
 from dashboard.components.compare_start import Surroundings
 from dashboard.formats import escape_markdown
 from producer_agent.commands import Command
@@ -78,7 +78,12 @@ def cancel(summary: Summary) -> None:
 
 
 def _cancel(number: int) -> None:
-    context.act(Command.COMPARE_CANCEL, {"comparison": number}, timeout_s=CANCEL_TIMEOUT_S)
+    press.once(
+        f"compare-cancel-{number}",
+        lambda: context.act(
+            Command.COMPARE_CANCEL, {"comparison": number}, timeout_s=CANCEL_TIMEOUT_S
+        ),
+    )
 
 
 def _watch(number: int) -> None:

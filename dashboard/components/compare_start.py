@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from dashboard import compare_draft, compare_words, context
 from dashboard.compare_draft import Checked
-from dashboard.components import notices
+from dashboard.components import notices, press
 from dashboard.formats import escape_markdown
 from producer_agent.advice.compare.plan import ComparisonPlan
 from producer_agent.commands import Command
@@ -152,7 +152,10 @@ def start(plan: ComparisonPlan, *, pause_runs: bool, title: str | None = None) -
     arguments: dict[str, Any] = {"plan": compare_draft.asked(plan), "pause_runs": pause_runs}
     if title:
         arguments["title"] = title
-    result = context.act(Command.COMPARE_START, arguments, timeout_s=START_TIMEOUT_S)
+    result = press.once(
+        f"compare-start-{hash((plan.to_json(), title))}",
+        lambda: context.act(Command.COMPARE_START, arguments, timeout_s=START_TIMEOUT_S),
+    )
     if result is None:
         return False
     st.query_params[PARAMETER] = str(result["comparison"])

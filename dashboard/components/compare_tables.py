@@ -97,9 +97,9 @@ def live(comparison: Comparison, analysis: Analysis) -> None:
     """Each turn's p99 as it is measured; its shape is the same from the first to the last."""
     rows, shown = live_rows(comparison, analysis)
     config: dict[str, Any] = {
-        "profile": st.column_config.TextColumn("Profile", width=130, pinned=True),
+        "profile": st.column_config.TextColumn("Profile", width=105, pinned=True),
         "rate": st.column_config.TextColumn("At", width=70),
-        "of": st.column_config.TextColumn("p99, ms, of", width=120),
+        "of": st.column_config.TextColumn("p99, ms", width=85),
     } | {name: st.column_config.TextColumn(width=80, alignment="right") for name in shown}
     st.dataframe(
         rows,
@@ -122,7 +122,9 @@ def live_rows(comparison: Comparison, analysis: Analysis) -> tuple[list[Row], tu
     for each in plan.rates:
         for place, profile in enumerate(plan.profiles):
             kind: Kind = "ack" if profile.acks_label != "0" else "end_to_end"
-            row: Row = {"profile": profile.name, "rate": rate(each)}
+            row: Row = {"profile": profile.name}
+            if len(plan.rates) > 1:
+                row["rate"] = rate(each)
             row["of"] = "ack" if kind == "ack" else "end to end"
             row |= {
                 f"round {n}": _turn(turns.get((each, place, n)), kind, PERCENTILES["p99"])
@@ -215,8 +217,8 @@ Columns = Mapping[str, tuple[str, int]]
 """By a row's key: the column's heading and its width in pixels."""
 
 _LATENCY: Final[Columns] = {
-    "profile": ("Profile", 130),
-    "of": ("ms, of", 120),
+    "profile": ("Profile", 115),
+    "of": ("ms, of", 118),
     **{name: (name, 138) for name in PERCENTILES},
     "max": ("max", 70),
 }

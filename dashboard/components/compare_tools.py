@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from dashboard import context
-from dashboard.components import compare_form
+from dashboard.components import compare_form, press
 from dashboard.components.compare_start import BESIDE, PARAMETER
 from dashboard.formats import visible
 from producer_agent.advice.compare.export import to_csv, to_json
@@ -124,7 +124,11 @@ def _delete(summary: Summary) -> None:
 
 
 def _delete_pressed(number: int) -> None:
-    if context.act(Command.COMPARE_DELETE, {"comparison": number}) is not None:
+    gone = press.once(
+        f"compare-delete-{number}",
+        lambda: context.act(Command.COMPARE_DELETE, {"comparison": number}),
+    )
+    if gone is not None:
         st.toast(f"Comparison {number} is deleted.", icon=":material/check_circle:")
         for name in (PARAMETER, BESIDE):
             st.query_params.pop(name, None)

@@ -90,6 +90,17 @@ def test_one_click_asks_for_the_preset_and_shows_what_was_begun(
     assert "Comparison 1 is running" in plain(app)
 
 
+def test_one_press_begins_one_though_its_callback_is_called_twice(
+    ready: Path, open_page: OpenPage
+) -> None:
+    """A part that refreshes itself takes the press along, then the press's own run comes."""
+    app = open_page(PAGE)
+    with answering(ready, lambda _db, _command: {"comparison": 1}) as taken:
+        app.button(key="compare-now").click().run()
+        app.button(key="compare-now").click().run()
+    assert len(taken) == 1
+
+
 def test_a_switch_leaves_running_profiles_alone(ready: Path, open_page: OpenPage) -> None:
     app = open_page(PAGE)
     app.toggle(key="compare-pause").set_value(False).run()

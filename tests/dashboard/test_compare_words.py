@@ -42,9 +42,11 @@ def test_progress_is_of_the_time_it_takes_and_never_full_before_its_end() -> Non
     half = summary(expected_end_us=NOW_US + 40_000_000)
     assert compare_words.share_done(half, NOW_US) == pytest.approx(0.5)
     assert compare_words.left(half, NOW_US) == "40 s left"
-    late = summary(expected_end_us=NOW_US - 5_000_000)
+    late = summary(expected_end_us=NOW_US - 2_000_000)
     assert compare_words.share_done(late, NOW_US) == 0.99
     assert compare_words.left(late, NOW_US) == "about to end"
+    overdue = summary(expected_end_us=NOW_US - 30_000_000)
+    assert compare_words.left(overdue, NOW_US) == "it takes longer than expected"
     assert compare_words.left(summary(), NOW_US) == "time left not known yet"
 
 
@@ -63,6 +65,9 @@ def test_embedded_figures_are_headed_by_what_they_compare() -> None:
     assert told is not None
     assert told.title == compare_words.EMBEDDED.title
     assert "- note" in told.text
+    two = compare_seed.made(compare_seed.plan_of(("critical", "analytics")))
+    quiet = replace(two, summary=replace(two.summary, environment=environment))
+    assert compare_words.care(analyse(quiet)) == compare_words.EMBEDDED
     plain = compare_words.care(analyse(made))
     assert plain is not None
     assert plain.title != told.title
