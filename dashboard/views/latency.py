@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import charts, context
-from dashboard.components import freshness, steady, time_range
+from dashboard.components import by_broker, freshness, steady, time_range
 from dashboard.formats import ACKS_LEVELS, count, escape_markdown, latency, visible
 from producer_agent.store.queries.latency import (
     By,
@@ -25,13 +25,15 @@ QUANTILE_NAMES = ("p50", "p90", "p95", "p99", "p99.9")
 """In the order of ``Distribution.quantiles_us``."""
 
 _BY: dict[str, By] = {"acks level": "acks", "profile": "profile"}
+_BROKER = "broker"
+"""The third choice: it has figures of its own."""
 
 
 def _controls() -> None:
     with st.container(horizontal=True, width="content", gap="small"):
         st.segmented_control(
             "By",
-            list(_BY),
+            [*_BY, _BROKER],
             default="acks level",
             required=True,
             key="by",
@@ -43,8 +45,11 @@ def _controls() -> None:
 
 def _draw() -> None:
     chosen = time_range.selected()
-    by = _BY.get(st.session_state.get("by", ""), "acks")
     window = window_to(time.time_ns() // 1000, time_range.RANGES[chosen])
+    if st.session_state.get("by") == _BROKER:
+        by_broker.draw(window, chosen)
+        return
+    by = _BY.get(st.session_state.get("by", ""), "acks")
 
     def query(db: Database) -> tuple[list[Distribution], list[Distribution]]:
         return distributions(db, window, by), distributions(db, window, by, metric="schedule")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from producer_agent.store.database import open_database
-from tests.dashboard import seed
+from tests.dashboard import broker_seed, seed
 from tests.dashboard.conftest import OpenPage, texts
 
 PAGE = "views/latency.py"
@@ -57,6 +57,57 @@ def test_a_heat_map_of_a_level_not_in_use_says_so(database: Path, open_page: Ope
     app = open_page(PAGE, heat="acks=1")
     assert not app.exception
     assert "No acknowledgement under acks=1 in this time." in texts(app)
+
+
+def test_by_broker_the_one_that_is_slow_and_fails_is_told_first_and_drawn_apart(
+    database: Path, open_page: OpenPage
+) -> None:
+    broker_seed.fill(database)
+    app = open_page(PAGE, by="broker")
+    assert not app.exception
+    [told] = app.warning
+    assert "**Broker 2 stands out: " in told.value
+    assert "of its events failed** under profile `critical`, none elsewhere." in told.value
+    assert "**And its p99 is " in told.value
+    [table] = (frame.value for frame in app.dataframe)
+    assert list(table[""]) == [
+        "broker 1",
+        "broker 2  ◀ stands out",
+        "broker 3",
+        "leader changed meanwhile",
+    ]
+    assert list(table["success"])[::2] == ["100 %", "100 %"]
+    assert table["success"][3] == "–", "nobody is held to account for it"
+    [figure] = (json.loads(element.proto.spec) for element in app.get("plotly_chart"))
+    red = {
+        trace["name"]
+        for trace in figure["data"]
+        if "lines" in trace["mode"] and trace["line"]["color"] == "#C0392B"
+    }
+    assert red == {"broker 2"}
+    assert "leader changed meanwhile*: another broker took over" in texts(app)
+
+
+def test_brokers_that_are_alike_do_not_stand_out_and_levels_are_shown_apart(
+    database: Path, open_page: OpenPage
+) -> None:
+    broker_seed.fill(database, alike=True)
+    app = open_page(PAGE, by="broker")
+    assert not app.warning
+    assert "In the last 15 min **no broker stood out** of 3: the median of each" in texts(app)
+    assert list(app.dataframe[0].value[""]) == ["broker 1", "broker 2", "broker 3"]
+    app = open_page(PAGE, by="broker", **{"broker-acks": "acks=0"})
+    assert "success" not in app.dataframe[0].value
+    assert sum(int(n.replace(",", "")) for n in app.dataframe[0].value["sent"]) > 10_000
+
+
+def test_without_a_leader_recorded_by_broker_says_what_to_do(
+    empty: Path, open_page: OpenPage
+) -> None:
+    app = open_page(PAGE, by="broker")
+    assert not app.exception
+    assert "No event was put down to a broker in the last 15 min" in texts(app)
+    assert "`canary`" in app.info[0].value
 
 
 def test_an_empty_database_says_what_to_do(empty: Path, open_page: OpenPage) -> None:

@@ -34,8 +34,8 @@ RULE: Final = (
     f"{SLOWER_TIMES['median']:g} times that of the other brokers together and "
     f"{SLOWER_BY_US / 1000:g} ms above it (of {LEAST_ACKNOWLEDGED['median']:,} acknowledgements "
     f"or more on either side), or so its p99 {SLOWER_TIMES['p99']:g} times (of "
-    f"{LEAST_ACKNOWLEDGED['p99']:,}), or if at least {LEAST_FAILED} of its events failed and "
-    f"their share is {FAILING_TIMES:g} times that of the others' {LEAST_REPORTED} or more."
+    f"{LEAST_ACKNOWLEDGED['p99']:,}), or if at least {LEAST_FAILED} of its events failed, a share "
+    f"at least {FAILING_TIMES:g} times that of the others ({LEAST_REPORTED} events or more)."
 )
 """What :func:`standing_out` goes by, in words. Brokers are compared under one profile only: each
 profile has its own load, and may be on the partitions of one broker more than of another."""
@@ -136,7 +136,8 @@ def acks_levels(db: Database, window: Window) -> tuple[str, ...]:
 
 
 def standing_out(db: Database, window: Window, acks: str) -> tuple[StandsOut, ...]:
-    """Brokers that stand out by :data:`RULE`, each once, by what is furthest from the others."""
+    """Brokers that stand out by :data:`RULE`, in order: each at most once as failing and once as
+    slow, under the profile where it is furthest from the others."""
     window = _coarse(window)
     span = (window.resolution_s, window.start_s, window.end_s, acks)
     bins: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
@@ -155,17 +156,14 @@ def standing_out(db: Database, window: Window, acks: str) -> tuple[StandsOut, ..
         span,
     ):
         outcomes[profile][broker] = (good, bad)
-    found: dict[int, StandsOut] = {}
-    for profile, of_brokers in bins.items():
-        for one in _slow(profile, of_brokers):
-            found[one.broker] = max(found.get(one.broker, one), one, key=lambda each: each.times)
-    for profile, results in outcomes.items():
-        for one in _failing(profile, results):
-            # What fails matters more than what is late.
-            before = found.get(one.broker)
-            if before is None or before.what != "failed" or before.times < one.times:
-                found[one.broker] = one
-    return tuple(found[broker] for broker in sorted(found))
+    found: dict[tuple[int, bool], StandsOut] = {}
+    for one in (
+        *(each for profile, of_brokers in bins.items() for each in _slow(profile, of_brokers)),
+        *(each for profile, results in outcomes.items() for each in _failing(profile, results)),
+    ):
+        key = one.broker, one.what != "failed"
+        found[key] = max(found.get(key, one), one, key=lambda each: each.times)
+    return tuple(found[key] for key in sorted(found))
 
 
 def _latencies(
