@@ -15,6 +15,7 @@ from dashboard.triage_words import BadgeColour
 from producer_agent.advice.compare.analysis import Analysis, Kind, RateResult
 from producer_agent.advice.compare.plan import ComparisonPlan
 from producer_agent.advice.compare.side_by_side import Change, SideBySide
+from producer_agent.advice.compare.sweep import deciding
 from producer_agent.advice.compare.verdict import milliseconds, verdict
 from producer_agent.store.queries.comparisons import Summary
 
@@ -38,6 +39,11 @@ EMBEDDED: Final = Notice(
     "It is in memory. What acks=all or a transaction costs can be measured on a real cluster "
     "alone: `make lab` starts three nodes on this machine.",
     ":material/memory:",
+)
+
+NARROWER: Final = (
+    "More rounds, longer turns or a quieter machine make the intervals narrower: **Again** has "
+    "these figures to start from."
 )
 
 EMPTY: Final = Notice(
@@ -126,7 +132,15 @@ def found(analysis: Analysis) -> Notice:
             f"{text}  \n{again}" if text else again,
             STATES[analysis.summary.state][0],
         )
+    if not _any_told(analysis):
+        text = f"{text}  \n{NARROWER}" if text else NARROWER
+        return Notice("info", escape_markdown(words.headline), text, ":material/balance:")
     return Notice("success", escape_markdown(words.headline), text, ":material/balance:")
+
+
+def _any_told(analysis: Analysis) -> bool:
+    decided = [deciding(found) for at in analysis.rates for found in at.profiles]
+    return any(one is not None and one[1].told for one in decided)
 
 
 def cut_short(summary: Summary) -> str:

@@ -23,12 +23,14 @@ from playwright.sync_api import Browser, sync_playwright
 
 from producer_agent.commands import Command, ask_and_wait
 from producer_agent.store.database import open_database
+from producer_agent.store.queries.comparisons import summary
 from tests.chromium import chromium_path
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 WARM_UP_S = 150
 FAULT_S = 25
+COMPARISON_S = 300
 
 PICTURES = (
     # name, path, width, height, colour scheme
@@ -36,6 +38,8 @@ PICTURES = (
     ("overview-dark", "?range=5+min", 1280, 900, "dark"),
     ("overview-400", "?range=5+min", 400, 900, "light"),
     ("latency", "latency?range=5+min", 1280, 900, "light"),
+    ("compare", "compare?comparison={comparison}", 1280, 1400, "light"),
+    ("compare-400-dark", "compare?comparison={comparison}", 400, 900, "dark"),
     ("dead-letters", "dead_letters?cause={cause}", 1280, 1100, "light"),
     ("dead-letter-drawer-dark", "dead_letters?letter={letter}", 1280, 800, "dark"),
     ("replays", "replays?plan={plan}", 1280, 1100, "light"),
@@ -68,7 +72,8 @@ def main() -> None:
             ask_and_wait(db, Command.FAULT_UNDO_ALL, who="on-call")
             time.sleep(FAULT_S)
             names = {"letter": letter_of(db), "cause": cause_of(db)}
-            take(url, names | {"plan": paused_plan(db, names["cause"])})
+            names["plan"] = paused_plan(db, names["cause"])
+            take(url, names | {"comparison": compared(db)})
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(60)
@@ -110,6 +115,34 @@ def paused_plan(db: Path, cause: int) -> int:
     ask_and_wait(db, Command.REPLAY_PAUSE, {"plan": plan}, who="on-call")
     time.sleep(2)
     return plan
+
+
+def compared(db: Path) -> int:
+    """A comparison of the three acks levels that is done: its number."""
+    plan = {
+        "profiles": ["critical", "analytics", "metrics"],
+        "baseline": "analytics",
+        "load": {"seconds": 3},
+    }
+    asked = {"plan": plan, "pause_runs": True}
+    begun = ask_and_wait(db, Command.COMPARE_START, asked, who="on-call", timeout_s=60)
+    number = int(begun["comparison"])
+    deadline = time.monotonic() + COMPARISON_S
+    while state_of(db, number) == "running":
+        if time.monotonic() > deadline:
+            sys.exit(f"comparison {number} did not end within {COMPARISON_S} s")
+        time.sleep(1)
+    return number
+
+
+def state_of(db: Path, comparison: int) -> str:
+    """How a comparison stands."""
+    store = open_database(db, read_only=True)
+    try:
+        found = summary(store, comparison)
+        return "gone" if found is None else found.state
+    finally:
+        store.close()
 
 
 def take(url: str, names: Mapping[str, int]) -> None:

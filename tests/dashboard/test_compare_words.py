@@ -78,6 +78,18 @@ def test_there_is_nothing_to_take_care_of_where_nothing_is() -> None:
     assert compare_words.care(analyse(compare_seed.made(plan))) is None
 
 
+def test_where_no_difference_is_told_it_says_how_to_see_a_smaller_one() -> None:
+    plan = compare_seed.plan_of(("critical", "analytics"))
+
+    def alike(rate: float, number: int, _profile: int) -> Any:
+        return compare_seed.latencies(plan, seed=number * 7 + _profile)(rate, number, 1)
+
+    none = compare_words.found(analyse(compare_seed.made(plan, latencies=alike)))
+    assert (none.severity, compare_words.NARROWER in none.text) == ("info", True)
+    told = compare_words.found(analyse(compare_seed.made(plan)))
+    assert (told.severity, compare_words.NARROWER in told.text) == ("success", False)
+
+
 def test_why_a_difference_is_missing_is_told() -> None:
     analysis = analyse(compare_seed.made(compare_seed.plan_of()))
     told = compare_words.without_difference(analysis.rates[0], "ack", "analytics")
