@@ -18,14 +18,29 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from confluent_kafka import KafkaError
 
 from producer_agent.delivery.errors import Stored, fact_of
+from producer_agent.kafka.attempt_summary import (
+    TOLD_EACH,
+    Attempt,
+    AttemptCause,
+    AttemptSummary,
+    Summed,
+)
 from producer_agent.store.clock import now_us
+
+__all__ = [
+    "KEPT_PER_PARTITION",
+    "TOLD_EACH",
+    "Attempt",
+    "AttemptCause",
+    "AttemptLog",
+    "AttemptSummary",
+    "stored_after",
+]
 
 log = logging.getLogger("producer_agent.librdkafka")
 
@@ -52,78 +67,6 @@ KEPT_PER_PARTITION = 4096
 KEPT_CONNECTION_ERRORS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One produce request that failed."""
-
-    at_us: int
-    cause: str
-    """The error's name, such as ``NOT_ENOUGH_REPLICAS``; or librdkafka's words for it."""
-    stored: Stored
-    first_msgid: int
-    """librdkafka's number of the first message in it, or 0 where it told none (no idempotence)."""
-    messages: int
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptCause:
-    """Attempts of one cause, summed."""
-
-    cause: str
-    count: int
-    first_us: int
-    last_us: int
-    stored: Stored
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptSummary:
-    """What is known of the attempts behind one failure."""
-
-    causes: tuple[AttemptCause, ...]
-    """Most frequent first; empty: it was never sent, or the cause is not known."""
-    never_sent: bool
-    """librdkafka told that it timed out, and no request that held it was ever answered."""
-    connection: str | None
-    """The last connection error while it waited, if it was never sent."""
-    exact: bool
-    """True: attempts of this very record; False: of its partition while it waited."""
-    forgotten: bool = False
-    """Attempts of that time were forgotten, and one of them may have been stored."""
-
-    @property
-    def stored(self) -> Stored | None:
-        """May the record be stored, as far as the attempts tell; None where they don't."""
-        if self.forgotten or any(cause.stored is Stored.MAYBE for cause in self.causes):
-            return Stored.MAYBE
-        return Stored.NO if self.causes or self.never_sent else None
-
-    @property
-    def headline(self) -> str | None:
-        """For example ``NOT_ENOUGH_REPLICAS ×38``."""
-        if not self.causes:
-            return None
-        return ", ".join(f"{cause.cause} ×{cause.count}" for cause in self.causes[:2])
-
-    def to_json(self) -> dict[str, Any]:
-        """As kept in ``undelivered.attempts`` and in the dead letter."""
-        return {
-            "causes": [
-                {
-                    "cause": cause.cause,
-                    "count": cause.count,
-                    "first_us": cause.first_us,
-                    "last_us": cause.last_us,
-                    "stored": cause.stored.value,
-                }
-                for cause in self.causes
-            ],
-            "never_sent": self.never_sent,
-            "connection": self.connection,
-            "exact": self.exact,
-        }
-
-
 class _Window:
     """The attempts on a place since some time, summed once for the thousands of records that
     time out together: summing for each would keep the poll thread busy for minutes."""
@@ -142,8 +85,9 @@ class _Window:
         self._first_us = min((attempt.at_us for attempt in attempts), default=settled_us)
         self.forgotten_us = forgotten_us
         self.numbered = all(attempt.first_msgid > 0 for attempt in attempts)
-        self.causes = _sum(attempts)
+        self.all = Summed.of(attempts)
         self._by_batch: dict[tuple[int, int], list[Attempt]] = {}
+        self._summed: dict[tuple[tuple[int, int], ...], Summed] = {}
         for attempt in attempts:
             batch = (attempt.first_msgid, attempt.messages)
             self._by_batch.setdefault(batch, []).append(attempt)
@@ -156,16 +100,16 @@ class _Window:
             and settled_us >= self._settled_us
         )
 
-    def causes_of(self, msgid: int) -> tuple[AttemptCause, ...]:
-        """Attempts that held this message."""
-        return _sum(
-            [
-                attempt
-                for (first, n), of_batch in self._by_batch.items()
-                if first <= msgid < first + n
-                for attempt in of_batch
-            ]
+    def of(self, msgid: int) -> Summed:
+        """Attempts that held this message; summed once for all that were in the same ones."""
+        batches = tuple(
+            batch for batch in self._by_batch if batch[0] <= msgid < batch[0] + batch[1]
         )
+        found = self._summed.get(batches)
+        if found is None:
+            own = [attempt for batch in batches for attempt in self._by_batch[batch]]
+            found = self._summed[batches] = Summed.of(own)
+        return found
 
 
 def stored_after(code: int, attempts: AttemptSummary) -> Stored:
@@ -234,8 +178,8 @@ class AttemptLog:
             window = self._windows[place] = self._window(place, sent_us, settled_us)
         forgotten = window.forgotten_us >= sent_us
         exact = msgid > 0 and window.numbered
-        causes = window.causes_of(msgid) if exact else window.causes
-        never_sent = not causes and not forgotten and msgid != _NOT_TOLD
+        own = window.of(msgid) if exact else window.all
+        never_sent = not own.causes and not forgotten and msgid != _NOT_TOLD
         connection = None
         if never_sent:
             connection = next(
@@ -246,7 +190,9 @@ class AttemptLog:
                 ),
                 None,
             )
-        return AttemptSummary(causes, never_sent, connection, exact, forgotten)
+        return AttemptSummary(
+            own.causes, never_sent, connection, exact, forgotten, own.each, own.left_out
+        )
 
     def _window(self, place: tuple[str, int], sent_us: int, settled_us: int) -> _Window:
         """Attempts on a place since ``sent_us``; without a partition: on any of the topic."""
@@ -307,25 +253,6 @@ class AttemptLog:
             )
             return
         log.warning("%s: a line of the attempt log was not understood: %s", self._name, text)
-
-
-def _sum(attempts: list[Attempt]) -> tuple[AttemptCause, ...]:
-    by_cause: dict[str, list[Attempt]] = {}
-    for attempt in attempts:
-        by_cause.setdefault(attempt.cause, []).append(attempt)
-    causes = [
-        AttemptCause(
-            cause,
-            len(of_cause),
-            min(attempt.at_us for attempt in of_cause),
-            max(attempt.at_us for attempt in of_cause),
-            Stored.MAYBE
-            if any(attempt.stored is Stored.MAYBE for attempt in of_cause)
-            else Stored.NO,
-        )
-        for cause, of_cause in by_cause.items()
-    ]
-    return tuple(sorted(causes, key=lambda cause: -cause.count))
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
 from producer_agent.delivery.errors import Stored
-from producer_agent.kafka.attempts import KEPT_PER_PARTITION, AttemptLog, AttemptSummary
+from producer_agent.kafka.attempts import KEPT_PER_PARTITION, TOLD_EACH, AttemptLog, AttemptSummary
 from producer_agent.kafka.embedded import ALL_BROKERS, EmbeddedCluster
 from producer_agent.store.clock import now_us
 
@@ -316,3 +316,30 @@ def test_a_record_sent_between_two_attempts_has_the_later_one_only() -> None:
     ]
     _refused(attempts, "Retry,MsgPossiblyPersisted", msgid=0)
     assert stored(second_us) is Stored.MAYBE
+
+
+def test_attempts_are_told_one_by_one_the_first_and_the_last_of_many() -> None:
+    log_of_attempts = AttemptLog("many")
+    for number in range(100):
+        actions = "Retry,MsgPossiblyPersisted" if number == 99 else "Retry,MsgNotPersisted"
+        log_of_attempts.log(
+            7, "", "MSGSET", "",
+            "orders [0]: MessageSet with 1 message(s) (MsgId 1, BaseSeq 0) encountered error: "
+            f"Broker: Not enough in-sync replicas (actions {actions})",
+        )  # fmt: skip
+    summary = log_of_attempts.behind("orders", 0, 0, now_us(), timed_out=False)
+    assert (len(summary.each), summary.left_out) == (TOLD_EACH, 100 - TOLD_EACH)
+    body = summary.to_json()
+    [cause] = body["causes"]
+    assert (cause["count"], cause["first_us"]) == (100, body["from_us"])
+    times = [after_us for after_us, _, _ in body["each"]]
+    assert times == sorted(times)
+    assert body["from_us"] + times[-1] == cause["last_us"]
+    assert [number for _, number, _ in body["each"]] == [0] * TOLD_EACH
+    assert [maybe for _, _, maybe in body["each"]] == [0] * (TOLD_EACH - 1) + [1]
+    assert body["left_out"] == 100 - TOLD_EACH
+
+
+def test_without_an_attempt_there_is_none_to_tell() -> None:
+    body = AttemptLog("none").behind("orders", 0, 0, now_us(), timed_out=False).to_json()
+    assert "each" not in body
