@@ -13,10 +13,12 @@ from producer_agent.dead_letters.consumer import DeadLetterConsumer
 from producer_agent.dead_letters.original import NoOriginal, original_of
 from producer_agent.dead_letters.publisher import Publisher
 from producer_agent.dead_letters.retention_watch import RetentionWatch
+from producer_agent.delivery.canary import Canary
 from producer_agent.delivery.events import unknown_topic_of
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run import ProducerRun, RunLimits
 from producer_agent.delivery.run_manager import RunManager, RunRefused
+from producer_agent.kafka.broker_partitions import BrokerPartitions
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.faults import FaultKind
 from producer_agent.kafka.first_records import FirstRecords
@@ -71,6 +73,7 @@ class Flows:
         self.messages: dict[str, str] = {}
         """Why a profile that should run does not, by its name."""
         self.runs = RunManager(cluster.connection, writer, row, cluster.watermarks, self._hold)
+        self._canary = Canary(self._keeper_of, cluster.view, self.topic_problems.__setitem__)
         self.publisher = Publisher(cluster.connection, settings.dead_letter_topic, writer)
         board = settings.board or writer.call(board_name)
         self.consumer = DeadLetterConsumer(
@@ -142,6 +145,7 @@ class Flows:
         """Stop everything; every event has its outcome when this returns."""
         self.comparisons.close()
         self.runs.stop_all(reason)
+        self._canary.close()
         self.replays.close()
         self.publisher.close()
         self.watch.close()
@@ -157,7 +161,9 @@ class Flows:
         """
         workload = profile.workload
         factor = self._settings.topic_replication_factor or workload.replication_factor
-        for topic in filter(None, (workload.topic, workload.second_topic)):
+        keeper = self._canary.prepare(profile) if workload.per_broker else None
+        made = None if workload.per_broker else workload.topic
+        for topic in filter(None, (made, workload.second_topic)):
             self._ensure(
                 TopicSpec(
                     topic,
@@ -166,6 +172,7 @@ class Flows:
                     min(workload.min_insync_replicas, factor),
                 )
             )
+        for topic in filter(None, (workload.topic, workload.second_topic)):
             for problem in self.topic_problems[topic]:
                 if problem.blocking:
                     mend = f" Mend: {problem.command}" if problem.command else ""
@@ -173,6 +180,8 @@ class Flows:
         if workload.faults.unknown_topic > 0:
             self._cluster.forbid_topic(unknown_topic_of(workload.topic))
         run = self.runs.start(profile, rate, limits)
+        if workload.per_broker:
+            self._canary.follow(run, keeper)
         self.messages.pop(profile.name, None)
         self.apply_event_faults()
         return run
@@ -261,6 +270,11 @@ class Flows:
 
     def _start_again(self, name: str, rate: float) -> None:
         self.start_run(Profile.from_json(self.profile_row(name).body), rate)
+
+    def _keeper_of(self, profile: Profile) -> BrokerPartitions | None:
+        workload = profile.workload
+        factor = self._settings.topic_replication_factor or workload.replication_factor
+        return self._cluster.broker_partitions(workload.topic, factor, workload.min_insync_replicas)
 
     def _ensure(self, spec: TopicSpec) -> None:
         self.topic_problems[spec.name] = self._cluster.ensure_topics([spec])

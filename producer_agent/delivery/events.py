@@ -82,6 +82,8 @@ class EventSource:
         self._message_max_bytes = profile.producer.message_max_bytes
         self.oversize_all = False
         """The fault "message too large" is on: every payload exceeds the client's limit."""
+        self.partitions = 0
+        """Of the topic, where each is sent to in turn by number; 0: the partitioner decides."""
         mix = self._workload.faults
         self._faults = (
             (EventFault.OVERSIZED, mix.oversized),
@@ -108,6 +110,8 @@ class EventSource:
         topic, partition = workload.topic, ANY_PARTITION
         if workload.second_topic is not None and sequence % 2:
             topic = workload.second_topic
+        elif self.partitions:
+            partition = sequence % self.partitions
         if fault is EventFault.UNKNOWN_PARTITION:
             partition = UNKNOWN_PARTITION
         elif fault is EventFault.UNKNOWN_TOPIC:

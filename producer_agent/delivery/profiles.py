@@ -197,6 +197,11 @@ class Workload(_Part):
         None, description="every other event goes here instead; a transaction then spans both"
     )
     partitions: Int = Field(1, ge=1, le=10_000, description="partitions of the topic")
+    per_broker: bool = Field(
+        False,
+        description="keep one partition led by every broker, whatever `partitions` says, and send "
+        "to each in turn",
+    )
     replication_factor: Int = Field(1, ge=1, le=32_767, description="copies of a partition")
     min_insync_replicas: Int = Field(
         1, ge=1, le=32_767, description="copies acks=all needs before it may acknowledge"

@@ -18,6 +18,7 @@ from producer_agent.delivery.pacer import Pacer
 from producer_agent.delivery.producer import RecordingProducer
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.recorder import Recorder
+from producer_agent.delivery.statistics_recording import StatisticsRecording
 from producer_agent.kafka.attempts import AttemptLog
 from producer_agent.kafka.retriable import ask
 from producer_agent.store import runs
@@ -88,7 +89,6 @@ class ProducerRun:
         watermarks: Callable[[str], Watermarks | None] = lambda _topic: None,
         hold: Callable[[], str | None] = lambda: None,
         limits: RunLimits | None = None,
-        on_statistics: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.profile = profile
         self.uuid = uuid.uuid4()
@@ -120,7 +120,7 @@ class ProducerRun:
                 {**connection, **profile.producer.librdkafka()},
                 self._make_recorder,
                 profile.name,
-                on_statistics,
+                StatisticsRecording(writer, self._row, profile.name),
             )
         except BaseException as error:
             writer.call(
@@ -160,6 +160,10 @@ class ProducerRun:
     def set_oversize(self, on: bool) -> None:
         """The fault "message too large": every payload exceeds the client's limit while on."""
         self._source.oversize_all = on
+
+    def set_partitions(self, n: int) -> None:
+        """Send to each of so many partitions in turn from now on."""
+        self._source.partitions = n
 
     def stop(self, reason: str = "stopped") -> None:
         """Ask it to end; :meth:`join` waits for that."""

@@ -1,5 +1,5 @@
-"""The profiles that come with Ackboard: one for each acks level, one for production, and one that
-writes to two topics at once.
+"""The profiles that come with Ackboard: one for each acks level, one for production, one that
+writes to two topics at once, and one that watches every broker.
 
 The three active ones send at once on any cluster, and make about a dozen events a minute fail in
 three different ways, so that triage has something to show from the first minute. The failing
@@ -153,6 +153,34 @@ _TRANSACTIONAL: Final = Profile(
 )
 
 
+_CANARY: Final = Profile(
+    name="canary",
+    description="Watches a cluster that has no other traffic of ours: a few small events a second "
+    "to one partition of every broker, each confirmed by every in-sync replica.",
+    producer=ProducerSettings(
+        acks="all",
+        idempotence=True,
+        # Short, so that a broker that does not answer shows within seconds: before the controller
+        # takes its partitions away (broker.session.timeout.ms, 9 s) and hides it.
+        delivery_timeout_ms=5_000,
+        request_timeout_ms=2_000,
+        batch_size=_SMALL_BYTES,
+        message_max_bytes=_SMALL_BYTES,
+    ),
+    workload=Workload(
+        topic="ackboard-canary",
+        per_broker=True,
+        replication_factor=3,
+        min_insync_replicas=2,
+        rate_per_s=6,
+        payload_bytes=100,
+        event="activity",
+    ),
+    objective=Objective(success_ratio=0.9999, latency_p99_ms=200),
+)
+
+
 def shipped_profiles() -> tuple[Profile, ...]:
-    """Critical, analytics, metrics (all active), production and transactional, in that order."""
-    return (_CRITICAL, _ANALYTICS, _METRICS, _PRODUCTION, _TRANSACTIONAL)
+    """Critical, analytics, metrics (all active), production, transactional and canary, in that
+    order."""
+    return (_CRITICAL, _ANALYTICS, _METRICS, _PRODUCTION, _TRANSACTIONAL, _CANARY)

@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from producer_agent.kafka.admin import Admin, ClusterUnreachable
+from producer_agent.kafka.broker_partitions import BrokerPartitions
 from producer_agent.kafka.cluster_view import ClusterView, cluster_view, topic_configs, topic_ids
 from producer_agent.kafka.consumer_groups import groups_reading
 from producer_agent.kafka.embedded import EmbeddedCluster
@@ -108,6 +109,19 @@ class Cluster:
                 spec.name, spec.partitions, min(spec.replication_factor, EMBEDDED_BROKERS)
             )
         return []
+
+    def broker_partitions(
+        self, topic: str, replication_factor: int, min_insync_replicas: int
+    ) -> BrokerPartitions | None:
+        """Keeps a topic with one partition led by every broker; None: the embedded cluster, where
+        the topic is made at once and led so, and no broker ever comes."""
+        if self._embedded is None:
+            return BrokerPartitions(self.connection, topic, replication_factor, min_insync_replicas)
+        brokers = self._embedded.broker_ids
+        self._embedded.create_topic(topic, len(brokers), min(replication_factor, len(brokers)))
+        for partition, broker in enumerate(brokers):
+            self._embedded.set_partition_leader(topic, partition, broker)
+        return None
 
     def forbid_topic(self, name: str) -> None:
         """Make sure that an embedded cluster, which creates any topic, does not have this one."""

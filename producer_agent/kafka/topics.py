@@ -54,6 +54,7 @@ ProblemKind = Literal[
     "fewer_partitions",
     "fewer_replicas",
     "min_insync_replicas",
+    "broker_partitions",
 ]
 
 

@@ -72,8 +72,8 @@ def test_the_page_says_what_is_sent_and_shows_every_profile(
     app = open_page(PAGE)
     assert not app.exception
     said = texts(app)
-    assert "3 of 5 profiles are running**, set to 60/s in all" in said
-    for name in ("critical", "analytics", "metrics", "production", "transactional"):
+    assert "3 of 6 profiles are running**, set to 60/s in all" in said
+    for name in ("critical", "analytics", "metrics", "production", "transactional", "canary"):
         assert f"**{name}**" in said
     assert "acks=all" in said
     assert "never ran" in said

@@ -86,3 +86,12 @@ def test_while_the_fault_is_on_every_payload_exceeds_the_limit() -> None:
     assert all(len(source.make(sequence).value) > 1_000 for sequence in range(20))
     source.oversize_all = False
     assert len(source.make(20).value) < 1_000
+
+
+def test_an_event_goes_to_each_partition_in_turn_while_their_number_is_known() -> None:
+    source = EventSource(profile(workload={"per_broker": True}), uuid.uuid4())
+    assert source.make(0).known_partition is None
+    source.partitions = 3
+    assert [source.make(sequence).partition for sequence in range(1, 7)] == [1, 2, 0, 1, 2, 0]
+    source.partitions = 4
+    assert [source.make(sequence).partition for sequence in range(7, 10)] == [3, 0, 1]

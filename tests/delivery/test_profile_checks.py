@@ -457,8 +457,9 @@ def test_the_shipped_profiles_cover_every_acks_level_and_are_active_but_producti
         ("metrics", "0", True),
         ("production", "all", False),
         ("transactional", "all", False),
+        ("canary", "all", False),
     ]
-    assert len({p.workload.topic for p in shipped_profiles()}) == 5
+    assert len({p.workload.topic for p in shipped_profiles()}) == 6
 
 
 def test_the_active_profiles_make_a_handful_of_dead_letters_a_minute_of_every_kind() -> None:
