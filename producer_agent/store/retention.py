@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from producer_agent.store import broker_rollups, closed_letters, cluster_changes
+from producer_agent.store import (
+    broker_rollups,
+    client_statistics,
+    closed_letters,
+    cluster_changes,
+)
 from producer_agent.store.rollups import DAY_S, RESOLUTIONS
 
 STEP_ROWS = 5_000
@@ -52,6 +57,7 @@ def trim(db: Database, now_s: float, keep: Keep) -> int:
         + closed_letters.trim(db, now_s)
         + cluster_changes.trim(db, now_s)
         + broker_rollups.trim(db, int(now_s))
+        + client_statistics.trim(db, now_s)
     )
 
 

@@ -21,6 +21,7 @@ from producer_agent.store.schema import (
     m14_cluster_changes,
     m15_applications,
     m16_broker_rollups,
+    m17_client_statistics,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -37,5 +38,6 @@ __all__ = [
     "m14_cluster_changes",
     "m15_applications",
     "m16_broker_rollups",
+    "m17_client_statistics",
     "migrations",
 ]
