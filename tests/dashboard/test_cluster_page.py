@@ -92,10 +92,13 @@ def test_a_whole_cluster_is_told_so_with_its_brokers_and_topics(
     [
         (
             [topic("a", 1, [1, 2, 3], 2), topic("b", 1, [1], 2), topic("c", None, [], 2)],
-            "`c` cannot be written",
+            "1 of 1 partition of `c` is without a leader",
         ),
-        ([topic("a", 1, [1, 2, 3], 2), topic("b", 1, [1], 2)], "acks=all fails on `b`"),
-        ([topic("a", 1, [1, 2], 2)], "`a` can be written, with replicas missing"),
+        (
+            [topic("a", 1, [1, 2, 3], 2), topic("b", 1, [1], 2)],
+            "1 of 1 partition of `b` is under its min",
+        ),
+        ([topic("a", 1, [1, 2], 2)], "partition of `a` lacks a replica; every acks"),
         ([], "there is no topic yet"),
     ],
 )

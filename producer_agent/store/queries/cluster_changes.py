@@ -55,6 +55,7 @@ def changes(
     since_us: int | None = None,
     until_us: int | None = None,
     topic: str | None = None,
+    broker: int | None = None,
     limit: int = 200,
 ) -> tuple[ChangeRow, ...]:
     """Changes seen in ``[since_us, until_us]``, the newest first.
@@ -62,22 +63,46 @@ def changes(
     Args:
         topic: Only those that concern this topic: its own, those of brokers and of the whole
             cluster, and those summed over many topics.
+        broker: Only those that concern this broker: its own, those of the whole cluster, and
+            moves of partitions that name it.
         limit: At most so many.
     """
-    where, values = ["1"], []
+    where: list[str] = ["1"]
+    values: list[Any] = []
     for condition, value in (("at_us >= ?", since_us), ("at_us <= ?", until_us)):
         if value is not None:
             where.append(condition)
             values.append(value)
     if topic is not None:
         where.append("(topic = ? OR topic IS NULL)")
-        values.append(topic)  # type: ignore[arg-type]
+        values.append(topic)
+    if broker is not None:
+        where.append(
+            "(broker = ? OR (broker IS NULL AND topic IS NULL AND partitions IS NULL) OR EXISTS "
+            "(SELECT 1 FROM json_each(detail, '$.moves') WHERE "
+            "',' || replace(key, ' > ', ',') || ',' LIKE ?))"
+        )
+        values += [broker, f"%,{broker},%"]
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM cluster_changes WHERE {' AND '.join(where)} "
         "ORDER BY at_us DESC, id DESC LIMIT ?",
         [*values, limit],
     )
     return tuple(_change(row) for row in rows)
+
+
+def last_change(db: Database) -> int:
+    """Number of the newest change, 0 before there was one: while it stays nothing changed."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM cluster_changes").fetchone()[0])
+
+
+def topics_that_changed(db: Database, limit: int) -> tuple[str, ...]:
+    """Names of topics that have a history of their own, by name."""
+    rows = db.execute(
+        "SELECT DISTINCT topic FROM cluster_changes WHERE topic IS NOT NULL ORDER BY topic LIMIT ?",
+        [limit],
+    )
+    return tuple(str(row[0]) for row in rows)
 
 
 def watched_since(db: Database) -> int | None:
