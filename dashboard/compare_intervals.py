@@ -15,6 +15,9 @@ from producer_agent.advice.compare.verdict import milliseconds
 _ROW_PX: Final = 42
 _MOST_TICKS: Final = 5
 
+_TEXT_COLOR: Final = {False: "#1b2733", True: "#e3eaf0"}
+"""As ``.streamlit/config.toml`` has it: a figure's own default is paler."""
+
 EVEN_UP_TO: Final = 20.0
 """Times the narrowest that the widest may reach from zero for both to be read on an even scale."""
 
@@ -144,8 +147,8 @@ def _draw(
         text=f"<b>{span.label}</b> {words}",
         showarrow=False,
         xanchor="left",
-        # In the text's own colour: the levels' are too light for words.
-        font={"size": 12} if span.told else {"size": 12, "color": MUTED_COLOR[dark]},
+        # In the text's colour: the levels' are too light for words.
+        font={"size": 12, "color": (_TEXT_COLOR if span.told else MUTED_COLOR)[dark]},
     )
 
 
