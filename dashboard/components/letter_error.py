@@ -9,7 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard import context, formats
-from dashboard.components import one_click_replay
+from dashboard.components import one_click_replay, timeout_picture
 from dashboard.components.payload import SHOWN_BYTES
 from dashboard.formats import NOTHING, code_span, count, escape_markdown, visible
 from producer_agent.dead_letters.conventions import Decoded
@@ -55,6 +55,7 @@ def draw(letter: Letter, decoded: Decoded) -> None:
             )
     if decoded.side == "producer":
         st.caption("Attempts behind it")
+        timeout_picture.draw(letter, decoded)
         _attempts(decoded.attempts)
     elif decoded.deliveries is not None:
         st.caption(

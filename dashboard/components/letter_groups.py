@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import context, formats, triage_words
 from dashboard.components import dead_letter_filters as filters
-from dashboard.components import letter_actions, plan_dialog, replay_rules
+from dashboard.components import letter_actions, plan_dialog, replay_rules, timeout_picture
 from dashboard.formats import NOTHING, ago, code_span, count, escape_markdown, visible
 from producer_agent.commands import Command
 from producer_agent.delivery.errors import BY_NAME
@@ -107,6 +107,8 @@ def bar(group: LetterGroup | None, cause: int, pin_id: int) -> None:
         if group.note:
             st.caption("Note")
             st.text(visible(group.note))
+        if group.side == "producer":
+            timeout_picture.draw_group(group.cause)
         _actions(group, pin_id)
 
 
