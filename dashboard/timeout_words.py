@@ -118,8 +118,8 @@ def group_caption(summed: AttemptsSum, most: int) -> str:
         n = summed.with_attempts - summed.exact
         said.append(
             f"Of {count(n)} failure{'' if n == 1 else 's'} these are the attempts on their "
-            "partition while they waited: librdkafka numbers records only under idempotence. Such an attempt counts for each "
-            "record that waited."
+            "partition while they waited: librdkafka numbers records only under idempotence. "
+            "Such an attempt counts for each record that waited."
         )
     if summed.not_told:
         said.append(
