@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from producer_agent.advice.diagnosis.client_seen import evidence_of_client
 from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, Option, Safety, State
 from producer_agent.advice.diagnosis.evidence import duration, fault_evidence, replica_facts
 from producer_agent.advice.diagnosis.live_facts import LiveFacts
+
+NOT_SEEN = (
+    "How full the queue was over time, how fast brokers answered and whether they throttled: "
+    "librdkafka's statistics of its client, told every 5 s of a run, are not there."
+)
 
 
 def queue_full(facts: LiveFacts, code: str) -> Diagnosis:
@@ -51,6 +57,9 @@ def queue_full(facts: LiveFacts, code: str) -> Diagnosis:
                 f"{traffic.late_polls} polls came late in that time: this host's CPU is short, so "
                 "reports were not served and their places in the queue not freed."
             )
+    seen = None if client is None else facts.seen.get(client.profile)
+    if client is not None and seen is not None:
+        told += evidence_of_client(seen, client.acks)
     return Diagnosis(
         topic=facts.topic,
         code=code,
@@ -77,8 +86,5 @@ def queue_full(facts: LiveFacts, code: str) -> Diagnosis:
                 Safety.CAREFUL,
             ),
         ),
-        not_known=(
-            "How full the queue was over time, and whether the broker throttled: librdkafka's "
-            "statistics (msg_cnt, throttle) are not recorded.",
-        ),
+        not_known=(NOT_SEEN,) if seen is None else (),
     )

@@ -96,9 +96,9 @@ class Diagnosis:
     is."""
     matter: str
     """What it is, for programs: ``healthy``, ``under-min-isr``, ``leaderless``, ``not-authorized``,
-    ``topic-missing``, ``too-large``, ``unreachable``, ``network``, ``broker-silent``, ``overload``,
-    ``time-out-too-short``, ``replica-missing``, ``weak-setting``, ``fault-injected``, ``other``,
-    ``cannot-be-told``."""
+    ``topic-missing``, ``too-large``, ``unreachable``, ``network``, ``broker-silent``,
+    ``broker-slow``, ``throttled``, ``overload``, ``time-out-too-short``, ``replica-missing``,
+    ``weak-setting``, ``fault-injected``, ``other``, ``cannot-be-told``."""
     state: State
     headline: str
     """One or two sentences: the answer."""

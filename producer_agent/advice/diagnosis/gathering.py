@@ -124,6 +124,7 @@ class FactsGatherer:
             clients=recorded.clients,
             failures=recorded.failures,
             traffic=recorded.traffic,
+            seen=recorded.seen,
             faults=recorded.faults,
             record=recorded.record,
             lab_home=self._lab_home,

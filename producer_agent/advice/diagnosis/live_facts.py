@@ -6,12 +6,13 @@ Everything that could not be learnt is None, and the diagnosis says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from producer_agent.kafka.cluster_view import ClusterView, PartitionView, TopicView
 from producer_agent.kafka.described_settings import Setting
 from producer_agent.kafka.permissions import Permissions
+from producer_agent.store.queries.client_statistics import ClientSeen
 from producer_agent.store.queries.cluster_changes import ChangeRow, StateThen
 from producer_agent.store.queries.failed_events import FailedEvent, TopicFailures, Traffic
 
@@ -80,6 +81,20 @@ class RecordFacts:
     """Whether the cluster was watched all that time."""
     traffic: Traffic | None
     """Of its profile in that time."""
+    seen: ClientSeen | None = None
+    """Its client's statistics of that time; None: none are kept, or not yet told."""
+    seen_before: ClientSeen | None = None
+    """Those of the minutes before, for comparison."""
+
+    @property
+    def event_acks(self) -> str | None:
+        """``0``, ``1`` or ``all``; None: its profile is not known."""
+        return None if self.client is None else self.client.acks
+
+    @property
+    def late_polls(self) -> int:
+        """In its life, as far as counted."""
+        return 0 if self.traffic is None else self.traffic.late_polls
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,8 @@ class LiveFacts:
     """Lately, by cause; None: none."""
     traffic: Traffic | None = None
     """Of those profiles in the same time."""
+    seen: Mapping[str, ClientSeen] = field(default_factory=dict)
+    """Statistics of their clients in the same time, by profile, where there are any."""
     faults: tuple[Mapping[str, Any], ...] = ()
     """Injected ones in force, as in the fact ``faults``."""
     record: RecordFacts | None = None

@@ -12,8 +12,9 @@ from producer_agent.advice.diagnosis.live_facts import ClientFacts, RecordFacts
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.kafka.cluster_view import ClusterView, PartitionView, TopicView
 from producer_agent.store import facts, profiles
+from producer_agent.store.queries import client_statistics, failed_events
 from producer_agent.store.queries import cluster_changes as history
-from producer_agent.store.queries import failed_events
+from producer_agent.store.queries.client_statistics import ClientSeen
 from producer_agent.store.queries.cluster_changes import ChangeRow
 from producer_agent.store.queries.failed_events import FailedEvent, TopicFailures, Traffic
 
@@ -22,6 +23,9 @@ LATELY_US = 60_000_000
 
 SAMPLE_US = 600_000_000
 """How far back the newest failure of a cause is looked for, to look at closely."""
+
+BEFORE_US = 300_000_000
+"""How far before a record's life its client's statistics are what is usual."""
 
 CHANGES_US = 86_400_000_000
 MOST_CHANGES = 100
@@ -57,6 +61,8 @@ class Recorded:
     clients: tuple[ClientFacts, ...]
     failures: TopicFailures | None
     traffic: Traffic | None
+    seen: Mapping[str, ClientSeen]
+    """Statistics of those clients lately, by profile."""
     faults: tuple[Mapping[str, Any], ...]
     record: RecordFacts | None
 
@@ -94,6 +100,7 @@ def recorded_facts(
         )
         if sending
         else None,
+        seen=_seen_lately(db, sending, at_us),
         faults=tuple(faults.body["active"]) if faults is not None else (),
         record=_record(db, topic, at_us, cause, event),
     )
@@ -136,6 +143,16 @@ def _senders(db: Database, topic: str) -> list[ClientFacts]:
     return found
 
 
+def _seen_lately(db: Database, sending: list[ClientFacts], at_us: int) -> dict[str, ClientSeen]:
+    found = {
+        client.profile: client_statistics.seen_of_profile(
+            db, client.profile, at_us - LATELY_US, at_us
+        )
+        for client in sending
+    }
+    return {profile: seen for profile, seen in found.items() if seen is not None}
+
+
 def _record(
     db: Database, topic: str, at_us: int, cause: str | None, event: tuple[str, int] | None
 ) -> RecordFacts | None:
@@ -169,6 +186,8 @@ def record_facts(db: Database, event: FailedEvent) -> RecordFacts:
         if row.kind in _OF_ITS_LIFE and (row.after_us is None or row.after_us <= event.settled_us)
     ]
     began_us = history.watch_began_before(db, event.settled_us)
+    seen = client_statistics.seen_by_client(db, event.run_uuid, sent_us, event.settled_us)
+    before_us = sent_us if seen is None else seen.since_us
     return RecordFacts(
         event=event,
         client=client_of(event.profile_body),
@@ -177,6 +196,10 @@ def record_facts(db: Database, event: FailedEvent) -> RecordFacts:
         changes=tuple(reversed(changes)),
         watched=began_us is not None and began_us <= sent_us,
         traffic=failed_events.traffic(db, [event.profile], sent_us, event.settled_us),
+        seen=seen,
+        seen_before=client_statistics.seen_by_client(
+            db, event.run_uuid, before_us - BEFORE_US, before_us - 1
+        ),
     )
 
 

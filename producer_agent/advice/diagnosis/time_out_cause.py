@@ -2,20 +2,22 @@
 
 The decision goes from what proves most to what proves least. What a broker itself answered to the
 record's attempts is proof. A partition that had no leader, or whose leader left, while the record
-waited explains why nobody answered. Where neither is there, the attempts that got no answer speak
-of a broker or network, a record that was never sent of the client, and a time-out shorter than
-what an acknowledgement takes of the setting. Where nothing is left it is said that it cannot be
-told.
+waited explains why nobody answered, and so does a broker that held the client back. Where none of
+this is there, the attempts that got no answer speak of a broker or network, what the client's
+statistics say of a slow broker or of its own queue, a record that was never sent of the client,
+and a time-out shorter than what an acknowledgement takes of the setting. Where nothing is left it
+is said that it cannot be told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from producer_agent.advice.diagnosis import client_seen
 from producer_agent.advice.diagnosis.evidence import clock
 from producer_agent.advice.diagnosis.live_facts import RecordFacts
+from producer_agent.advice.diagnosis.verdict import Verdict
 
 _REPLICAS = frozenset({"NOT_ENOUGH_REPLICAS", "NOT_ENOUGH_REPLICAS_AFTER_APPEND"})
 _LEADERS = frozenset({"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "FENCED_LEADER_EPOCH"})
@@ -25,19 +27,10 @@ _SHORT = 3.0
 """A time-out below so many request time-outs leaves no room to try again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What it was, and why that is concluded."""
-
-    matter: str
-    sentence: str
-    because: tuple[str, ...]
-
-
 def judge(record: RecordFacts) -> Verdict:
     """Decide what the time-out was."""
     causes = causes_of(record)
-    for decide in (_by_answers, _by_leader, _by_silence, _by_queue, _by_setting):
+    for decide in (_by_answers, _by_leader, _by_silence, _by_statistics, _by_queue, _by_setting):
         verdict = decide(record, causes)
         if verdict is not None:
             return verdict
@@ -138,6 +131,9 @@ def _by_leader(record: RecordFacts, causes: _Causes) -> Verdict | None:
 
 def _by_silence(record: RecordFacts, causes: _Causes) -> Verdict | None:
     """Requests were sent and got no answer."""
+    throttled = client_seen.by_throttling(record)
+    if throttled is not None:
+        return throttled
     event = record.event
     broke = sorted(_NETWORK & causes.keys())
     silent = sorted(_SILENCE & causes.keys())
@@ -177,6 +173,13 @@ def _by_silence(record: RecordFacts, causes: _Causes) -> Verdict | None:
     return None
 
 
+def _by_statistics(record: RecordFacts, causes: _Causes) -> Verdict | None:
+    """Nothing is known of attempts: what the client saw of its brokers and its queue meanwhile."""
+    if causes:
+        return None
+    return client_seen.by_round_trip(record) or client_seen.by_client_queue(record)
+
+
 def _by_queue(record: RecordFacts, causes: _Causes) -> Verdict | None:
     """It never got out of the client, or nothing of it was ever answered."""
     event = record.event
@@ -207,6 +210,10 @@ def _by_queue(record: RecordFacts, causes: _Causes) -> Verdict | None:
         )
     else:
         told = "No attempt of it failed before, so there was one at most, and it got no answer."
+    connection = client_seen.connection_words(record)
+    if connection is not None:
+        matter, said = connection
+        return Verdict(matter, said, (told, *_others_went_on(record)))
     if traffic is not None and traffic.acknowledged and waited_s(record) < 1.0:
         return None
     if traffic is not None and traffic.acknowledged == 0:

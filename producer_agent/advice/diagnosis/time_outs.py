@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from producer_agent.advice.diagnosis.client_seen import evidence_of
 from producer_agent.advice.diagnosis.diagnosis import Diagnosis, Evidence, Option, Safety, State
 from producer_agent.advice.diagnosis.evidence import (
     clock,
@@ -11,12 +12,17 @@ from producer_agent.advice.diagnosis.evidence import (
     replica_facts,
 )
 from producer_agent.advice.diagnosis.live_facts import LiveFacts, RecordFacts
-from producer_agent.advice.diagnosis.time_out_cause import Verdict, causes_of, judge, waited_s
+from producer_agent.advice.diagnosis.time_out_cause import causes_of, judge, waited_s
+from producer_agent.advice.diagnosis.verdict import Verdict
 
-NOT_RECORDED = (
-    "Round-trip times, the client's queue over time and throttling by quota: librdkafka's "
-    "statistics are not recorded."
+_UNSEEN = "Round-trip times, the client's queue over time and throttling by quota: "
+NOT_KEPT = _UNSEEN + (
+    "of that time none of librdkafka's statistics are kept (of a run they are told every 5 s and "
+    "kept for a day; a service of your own records none)."
 )
+NOT_YET = _UNSEEN + "librdkafka tells its statistics every 5 s. Ask again in a moment."
+YET_US = 10_000_000
+"""Two intervals: statistics that cover an outcome are recorded by then."""
 
 
 def timed_out(facts: LiveFacts, code: str) -> Diagnosis:
@@ -40,7 +46,6 @@ def timed_out(facts: LiveFacts, code: str) -> Diagnosis:
                     Safety.SAFE,
                 ),
             ),
-            not_known=(NOT_RECORDED,),
         )
     verdict = judge(record)
     return Diagnosis(
@@ -54,7 +59,7 @@ def timed_out(facts: LiveFacts, code: str) -> Diagnosis:
         partitions=partition_evidence(facts),
         findings=(*verdict.because, *_stored(record), *_amplification(record)),
         options=_options(verdict, record),
-        not_known=_not_known(record),
+        not_known=_not_known(record, facts.at_us),
     )
 
 
@@ -129,7 +134,7 @@ def life(record: RecordFacts) -> list[Evidence]:
                 event.settled_us,
             )
         )
-    return told
+    return told + evidence_of(record)
 
 
 def _stored(record: RecordFacts) -> list[str]:
@@ -155,6 +160,9 @@ def _waited(record: RecordFacts) -> str:
     return duration(waited_s(record))
 
 
+_OUTAGES = ("under-min-isr", "leaderless", "broker-silent", "broker-slow", "unreachable")
+
+
 def _options(verdict: Verdict, record: RecordFacts) -> tuple[Option, ...]:
     client = record.client
     options = []
@@ -171,7 +179,7 @@ def _options(verdict: Verdict, record: RecordFacts) -> tuple[Option, ...]:
                 Safety.CAREFUL,
             )
         )
-    outage = verdict.matter in ("under-min-isr", "leaderless", "broker-silent", "unreachable")
+    outage = verdict.matter in _OUTAGES
     if client is not None and (outage or verdict.matter == "time-out-too-short"):
         wanted = max(client.delivery_timeout_ms * 2, 30_000 if not outage else 120_000)
         options.append(
@@ -180,6 +188,15 @@ def _options(verdict: Verdict, record: RecordFacts) -> tuple[Option, ...]:
                 f"{client.delivery_timeout_ms:,} to {wanted:,}",
                 "Events wait longer in memory (the queue must hold them) and their outcome is "
                 "known later; an election or a restart then passes unnoticed.",
+                Safety.CAREFUL,
+            )
+        )
+    if verdict.matter == "throttled":
+        options.append(
+            Option(
+                "Send slower, or raise the quota of this client's user or client id "
+                "(producer_byte_rate, request_percentage)",
+                "A quota protects the brokers: more of theirs goes to this client.",
                 Safety.CAREFUL,
             )
         )
@@ -194,8 +211,10 @@ def _options(verdict: Verdict, record: RecordFacts) -> tuple[Option, ...]:
     return tuple(options)
 
 
-def _not_known(record: RecordFacts) -> tuple[str, ...]:
-    told = [NOT_RECORDED]
+def _not_known(record: RecordFacts, at_us: int) -> tuple[str, ...]:
+    told = []
+    if record.seen is None:
+        told.append(NOT_YET if at_us - record.event.settled_us < YET_US else NOT_KEPT)
     if not record.watched:
         told.append(
             "What happened on the cluster in the record's life: it was not watched all that time."

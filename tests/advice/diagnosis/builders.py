@@ -15,6 +15,7 @@ from producer_agent.kafka.cluster_view import BrokerView, ClusterView, Partition
 from producer_agent.kafka.described_settings import Setting
 from producer_agent.kafka.permissions import Acl, Permissions
 from producer_agent.store.cluster_changes import PartitionState
+from producer_agent.store.queries.client_statistics import BrokerSeen, ClientSeen, Stage
 from producer_agent.store.queries.cluster_changes import ChangeRow, StateThen
 from producer_agent.store.queries.failed_events import FailedEvent, TopicFailures, Traffic
 
@@ -160,6 +161,8 @@ def record(
     size: int | None = 400,
     watched: bool = True,
     waited_s: float = 30.0,
+    seen: ClientSeen | None = None,
+    seen_before: ClientSeen | None = None,
     **event: Any,
 ) -> RecordFacts:
     """A record that timed out after 30 s; ``states`` are ``(seconds ago, (leader, in sync))`` and
@@ -197,7 +200,39 @@ def record(
         changes=changes,
         watched=watched,
         traffic=Traffic(ago(waited_s), NOW_US, acknowledged, 0, failed, 0, full, 0, late),
+        seen=seen,
+        seen_before=seen_before,
     )
+
+
+def stage(n: int, each: int) -> Stage:
+    """``n`` durations of which each took so long."""
+    return Stage(n, n * each, each)
+
+
+def broker_seen(number: int, **changes: Any) -> BrokerSeen:
+    """A broker that answered 100 requests of 1,000 events in 10 ms each."""
+    fields: dict[str, Any] = {
+        "broker": number,
+        "states": ("UP",),
+        "queue": stage(1_000, 6_000),
+        "send": stage(100, 90),
+        "trip": stage(100, 10_000),
+        "throttle": stage(100, 0),
+        "requests": 100,
+        "unanswered": 0,
+        "timeouts": 0,
+        "errors": 0,
+        "disconnects": 0,
+    }
+    return BrokerSeen(**{**fields, **changes})
+
+
+def seen_by_client(
+    *brokers: BrokerSeen, fill: float = 0.01, produced: int = 1_000, transmitted: int = 1_000
+) -> ClientSeen:
+    """A client's statistics over the last half minute."""
+    return ClientSeen(ago(32), NOW_US, 7, 900, fill, produced, transmitted, brokers)
 
 
 def failures(code: str, n: int, last_ago_s: float) -> TopicFailures:
