@@ -11,6 +11,7 @@ from datetime import tzinfo
 from typing import Literal
 from urllib.parse import urlencode
 
+from dashboard import diagnosis_words
 from dashboard.components.notices import Notice, is_silent, problems
 from dashboard.formats import (
     code_span,
@@ -22,6 +23,7 @@ from dashboard.formats import (
     rate,
     times,
 )
+from producer_agent.advice.diagnosis.diagnosis import Diagnosis, State
 from producer_agent.delivery.errors import BY_NAME
 from producer_agent.store.queries.health import Health
 from producer_agent.store.queries.watch import CauseSummary, LevelSummary, ProfileSummary
@@ -45,16 +47,19 @@ def notices(
     range_words: str,
     now_us: int,
     zone: tzinfo,
+    diagnosed: Sequence[Diagnosis] = (),
 ) -> list[Notice]:
     """What is to be said, the answer first; never empty.
 
     Args:
         range_words: The window as shown, such as ``15 min``.
+        diagnosed: What is the matter with topics now, the worst first.
     """
     wrong = problems(now, now_us, zone)
     if is_silent(now, now_us) or any(notice.severity == "error" for notice in wrong):
         return wrong
-    return [_delivery(now, levels, causes, range_words), *wrong]
+    matters = _matters(diagnosed, now_us, zone)
+    return [_delivery(now, levels, causes, range_words), *matters, *wrong]
 
 
 def badge(level: LevelSummary) -> Badge:
@@ -179,6 +184,23 @@ def _delivery(
     if slow:
         return _slow(slow, range_words)
     return _healthy(now, levels, causes, range_words)
+
+
+def _matters(diagnosed: Sequence[Diagnosis], now_us: int, zone: tzinfo) -> list[Notice]:
+    """The worst that is the matter with a topic, with the way to what to do about it."""
+    if not diagnosed:
+        return []
+    worst = diagnosed[0]
+    others = len({found.topic for found in diagnosed} - {worst.topic})
+    more = f" {count(others)} more topic{'' if others == 1 else 's'} there." if others else ""
+    return [
+        Notice(
+            "error" if worst.state is State.WRONG else "warning",
+            diagnosis_words.markdown(worst.headline, zone, now_us),
+            f"[Why, and what to do]({diagnosis_words.link(worst.topic)}).{more}",
+            ":material/stethoscope:",
+        )
+    ]
 
 
 def _idle(profiles: Sequence[ProfileSummary]) -> Notice:

@@ -11,7 +11,7 @@ from dashboard import context
 from dashboard.formats import escape_markdown
 from producer_agent.commands import Command
 
-TIMEOUT_S: Final = 45.0
+TIMEOUT_S: Final = 90.0
 """A node of the lab takes seconds to stop and to start, on a busy machine more of them."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from sqlite_utils import Database
 from dashboard import cluster_change_words as words
 from dashboard import context
 from dashboard.diagnosis_words import ABOUT
-from dashboard.formats import count, visible
+from dashboard.formats import count, moment, visible
 from producer_agent.store.queries import cluster_changes as history
 from producer_agent.store.queries.cluster_changes import ChangeRow
 
@@ -71,21 +70,22 @@ def draw(topics: Sequence[str], brokers: Sequence[int]) -> None:
 
 
 def _table(rows: Sequence[ChangeRow]) -> None:
+    zone = context.zone()
     st.dataframe(
         {
-            "Seen": [datetime.fromtimestamp(row.at_us / 1e6, UTC) for row in rows],
+            "Seen": [moment(row.at_us, zone) for row in rows],
             "About": [visible(words.about(row)) for row in rows],
             "What changed": [visible(words.what(row)) for row in rows],
             "Within": [words.within(row) for row in rows],
         },
         column_config={
-            "Seen": st.column_config.DatetimeColumn(width=150, format="YYYY-MM-DD HH:mm:ss"),
+            "Seen": st.column_config.TextColumn(width=170),
             "About": st.column_config.TextColumn(width=160),
             "What changed": st.column_config.TextColumn(width=520),
             "Within": st.column_config.TextColumn(width=80),
         },
         hide_index=True,
-        height=min(35 * (len(rows) + 1) + 3, 340),
+        height="content" if len(rows) <= 9 else 352,
         key="cluster-changes",
         alt="Changes of the cluster, the newest first",
     )

@@ -34,7 +34,14 @@ def draw(faults: Mapping[str, Any], topics: Sequence[TopicHealth], now_us: int) 
     kinds = [fault for fault in faults["available"] if fault["needs_node"]]
     running = sum(node["state"] == "running" for node in faults["nodes"])
     # Every node is a controller too, and these decide by majority.
-    majority_goes = running - 1 <= len(faults["nodes"]) // 2
+    half = len(faults["nodes"]) // 2
+    majority_goes = running - 1 <= half < running
+    if running <= half:
+        st.warning(
+            f"{running} of {len(faults['nodes'])} nodes run, so the controllers have no majority: "
+            "no leader can be elected and no topic made until another is back.",
+            icon=":material/how_to_vote:",
+        )
     with st.grid(3, min_column_width=280):
         for node in faults["nodes"]:
             active = next((one for one in faults["active"] if one["node"] == node["id"]), None)

@@ -57,7 +57,7 @@ def brokers(body: Mapping[str, Any], found: Sequence[Broker], now_us: int) -> No
             ),
         },
         hide_index=True,
-        height=min(35 * (len(shown) + 1) + 3, 390),
+        height="content" if len(shown) <= 9 else 352,
         key="cluster-brokers",
         alt="Brokers, those that are missed first",
     )
@@ -118,7 +118,7 @@ def _topic_table(found: Sequence[TopicHealth], key: str) -> None:
             "Partitions": st.column_config.NumberColumn(width=90, format="localized"),
         },
         hide_index=True,
-        height=min(35 * (len(found) + 1) + 3, 440),
+        height="content" if len(found) <= 12 else 440,
         key=key,
         alt="Topics, the worst first",
     )
@@ -147,7 +147,7 @@ def _partitions(sick: Sequence[TopicHealth]) -> None:
         },
         column_config={"Partition": st.column_config.NumberColumn(width=80)},
         hide_index=True,
-        height=min(35 * (len(rows) + 1) + 3, 300),
+        height="content" if len(rows) <= 7 else 282,
         key="cluster-partition-table",
         alt="Partitions that are not whole, the worst first",
     )

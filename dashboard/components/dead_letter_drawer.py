@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from dashboard import context, decoding, triage_words
 from dashboard.components import (
+    diagnosis_of_failure,
     letter_actions,
     letter_edit,
     letter_error,
@@ -99,6 +100,7 @@ def draw(id_: int) -> None:
     _badges(letter)
     _replay(letter, decoded, value_here, ledger)
     _status_bar(letter)
+    diagnosis_of_failure.of_letter(letter)
     can_be_edited = (
         letter.status in letters.REPLAYABLE_STATUSES
         and not decoded.is_pointer

@@ -87,7 +87,7 @@ def evidence(told: Sequence[Evidence], now_us: int, *, key: str) -> None:
             "Age": st.column_config.TextColumn(width=90),
         },
         hide_index=True,
-        height=min(35 * (len(told) + 1) + 3, 320),
+        height="content" if len(told) <= 9 else 352,
         key=key,
         alt="Facts of the diagnosis, with their source and age",
     )
@@ -131,6 +131,6 @@ def _partitions(found: Diagnosis, key: str) -> None:
             "Replicas": [", ".join(map(str, p.replicas)) or NOTHING for p in sick],
         },
         hide_index=True,
-        height=min(35 * (len(sick) + 1) + 3, 250),
+        height="content" if len(sick) <= 6 else 247,
         key=f"{key}-partitions",
     )

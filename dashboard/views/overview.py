@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 from sqlite_utils import Database
 
-from dashboard import charts, context, verdict
+from dashboard import charts, context, diagnosis_words, verdict
 from dashboard.components import freshness, notices, steady, time_range
 from dashboard.components.applications import transaction_figures
+from dashboard.diagnosis_words import Told
 from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
+from producer_agent.store import facts
 from producer_agent.store.queries.applications import outstanding_by_acks
 from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs
 from producer_agent.store.queries.watch import CauseSummary, LevelSummary, causes, levels
@@ -25,18 +27,24 @@ def _draw() -> None:
 
     def query(
         db: Database,
-    ) -> tuple[Health, list[LevelSummary], list[CauseSummary], dict[str, int], dict[str, int]]:
+    ) -> tuple[
+        Health, list[LevelSummary], list[CauseSummary], dict[str, int], dict[str, int], Told
+    ]:
         return (
             health(db),
             levels(db, window, now_us),
             causes(db, window),
             unresolved_in_open_runs(db),
             outstanding_by_acks(db),
+            diagnosis_words.told(facts.get(db, "diagnosis")),
         )
 
-    now, found, failing, left_open, of_services = context.read(query)
+    now, found, failing, left_open, of_services, told = context.read(query)
+    diagnosed = () if told.is_stale(now_us) else told.diagnoses
     with st.container(key="status"):
-        for notice in verdict.notices(now, found, failing, chosen, now_us, context.zone()):
+        for notice in verdict.notices(
+            now, found, failing, chosen, now_us, context.zone(), diagnosed
+        ):
             notices.show(notice)
     if not found:
         _nothing_recorded(chosen)
@@ -48,7 +56,7 @@ def _draw() -> None:
         with st.container(key="incidents"):
             st.subheader("Worth knowing", anchor=False)
             st.markdown("\n".join(f"- {words}" for words in said))
-    _causes(failing, chosen, now_us)
+    _causes(failing, chosen, now_us, {diagnosis.topic for diagnosis in diagnosed})
 
 
 def _nothing_recorded(chosen: str) -> None:
@@ -152,7 +160,9 @@ def _charts(found: Sequence[LevelSummary], window: Window) -> None:
         )
 
 
-def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
+def _causes(
+    failing: Sequence[CauseSummary], chosen: str, now_us: int, diagnosed: Collection[str]
+) -> None:
     st.subheader("What failed", anchor=False)
     if not failing:
         st.caption(f"Nothing failed in the last {chosen}.")
@@ -164,6 +174,7 @@ def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
                 "Events": cause.events,
                 "Last": ago(cause.last_seen_us, now_us),
                 "Triage": verdict.dead_letters_link(cause),
+                **({"Now": _diagnosis_link(cause, diagnosed)} if diagnosed else {}),
                 "Means": verdict.meaning(cause.cause) or NOTHING,
                 "Topic": visible(cause.topic),
                 "Trend": list(cause.trend),
@@ -178,6 +189,9 @@ def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
             "Triage": st.column_config.LinkColumn(
                 width=55, display_text="open", help="These in Dead letters"
             ),
+            "Now": st.column_config.LinkColumn(
+                width=70, display_text="diagnosis", help="What is the matter with its topic now"
+            ),
             "Means": st.column_config.TextColumn(width=235),
             "Topic": st.column_config.TextColumn(width=150),
             "Trend": st.column_config.BarChartColumn(width=95, y_min=0),
@@ -186,6 +200,10 @@ def _causes(failing: Sequence[CauseSummary], chosen: str, now_us: int) -> None:
         key="causes",
         alt="What failed, most events first",
     )
+
+
+def _diagnosis_link(cause: CauseSummary, diagnosed: Collection[str]) -> str:
+    return diagnosis_words.link(cause.topic) if cause.topic in diagnosed else ""
 
 
 freshness.live(_draw, title="Overview", controls=time_range.choose)
