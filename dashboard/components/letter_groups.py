@@ -10,7 +10,13 @@ import streamlit as st
 
 from dashboard import context, formats, triage_words
 from dashboard.components import dead_letter_filters as filters
-from dashboard.components import letter_actions, plan_dialog, replay_rules, timeout_picture
+from dashboard.components import (
+    diagnosis_of_failure,
+    letter_actions,
+    plan_dialog,
+    replay_rules,
+    timeout_picture,
+)
 from dashboard.formats import NOTHING, ago, code_span, count, escape_markdown, visible
 from producer_agent.commands import Command
 from producer_agent.delivery.errors import BY_NAME
@@ -108,6 +114,7 @@ def bar(group: LetterGroup | None, cause: int, pin_id: int) -> None:
             st.caption("Note")
             st.text(visible(group.note))
         if group.side == "producer":
+            diagnosis_of_failure.of_cause(group)
             timeout_picture.draw_group(group.cause)
         _actions(group, pin_id)
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import cluster_picture, cluster_words, context, diagnosis_words
 from dashboard.components import (
+    by_broker,
     cluster_changes,
     cluster_housekeeping,
     cluster_topics,
@@ -16,10 +17,12 @@ from dashboard.components import (
     faults,
     freshness,
     notices,
+    time_range,
 )
 from dashboard.topic_health import judged
 from producer_agent.store.clock import now_us
 from producer_agent.store.queries.cluster_now import ClusterNow, cluster_now, last_seen_topics
+from producer_agent.store.queries.windows import window_to
 
 _LAST_SEEN = "_cluster-last-seen"
 
@@ -65,6 +68,7 @@ def _whole(now: ClusterNow, body: Mapping[str, Any]) -> None:
     cluster_topics.brokers(body, brokers, at_us)
     cluster_topics.problems(body["problems"])
     cluster_topics.topics(topics)
+    by_broker.draw(window_to(at_us, time_range.RANGES[time_range.DEFAULT]), time_range.DEFAULT)
     st.subheader("Faults", anchor=False)
     faults.show_faults(now.faults, topics, now.runs, at_us)
     cluster_changes.draw([topic.name for topic in topics], [broker.id for broker in brokers])

@@ -60,6 +60,21 @@ def test_the_drawer_tells_then_and_now_apart(database: Path) -> None:
     assert "**Then:**" in said
 
 
+def test_the_causes_box_tells_of_its_newest_failure_and_of_its_topic_now(
+    database: Path, open_page: OpenPage
+) -> None:
+    store(database)
+    wrong = diagnosed("task-events", 1)
+    cluster_seed.write(database, topics=[topic("task-events", (1,))], diagnoses=[wrong])
+    app = open_page("views/dead_letters.py", cause="1")
+    assert not app.exception
+    said = texts(app).replace("\\", "").replace("\u2060", "")
+    assert "**Then:** The broker refused it (NOT_ENOUGH_REPLICAS)" in said
+    assert "the newest of them" in said
+    assert "**Now:** acks=all is refused on" in said
+    assert "[What to do](cluster?about=task-events)" in said
+
+
 def test_while_nobody_looks_the_present_is_not_known(database: Path) -> None:
     known, _ = store(database)
     cluster_seed.write(database, topics=[topic("task-events")])
