@@ -23,8 +23,19 @@ from producer_agent.store.comparisons import State, TurnMeasures
 from producer_agent.store.database import open_database
 from producer_agent.store.queries.comparisons import Comparison
 from tests.advice.compare.builders import Latencies, comparison_of, measured
+from tests.dashboard import seed
 
 SHIFTS_US = {"critical": 6_000.0, "analytics": 0.0, "metrics": -1_500.0}
+
+
+def surroundings(path: Path) -> None:
+    """The shipped profiles, a cluster, and an agent whose heartbeat stays fresh for five minutes,
+    however slow the machine that runs the test."""
+    seed.fill(path, seconds=5)
+    db = open_database(path)
+    with db.atomic():
+        seed.put_agent(db, silent_s=-300)
+    db.close()
 
 
 def plan_of(

@@ -12,7 +12,7 @@ from dashboard import compare_draft
 from dashboard.compare_draft import check_draft, preset, preset_baseline, preset_texts, texts_of
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.shipped_profiles import shipped_profiles
-from tests.dashboard import compare_seed, seed
+from tests.dashboard import compare_seed
 from tests.dashboard.answering import answering
 from tests.dashboard.conftest import texts
 
@@ -124,7 +124,7 @@ def draw_form(db: str) -> None:
 
 @pytest.fixture
 def form(database: Path) -> AppTest:
-    seed.fill(database, seconds=5)
+    compare_seed.surroundings(database)
     return AppTest.from_function(draw_form, args=(str(database),), default_timeout=30).run()
 
 

@@ -29,7 +29,7 @@ PAGE = "views/compare.py"
 @pytest.fixture
 def ready(database: Path) -> Path:
     """The shipped profiles, an agent and a cluster; nothing was compared yet."""
-    seed.fill(database, seconds=5)
+    compare_seed.surroundings(database)
     return database
 
 
@@ -126,7 +126,7 @@ def test_what_stands_in_the_way_disables_the_click_and_is_said(
     database: Path, open_page: OpenPage
 ) -> None:
     assert "there is no database" in texts(open_page(PAGE))
-    seed.fill(database, seconds=5)
+    compare_seed.surroundings(database)
     db = open_database(database)
     with db.atomic():
         seed.put_cluster(db, reachable=False, error="Connection refused")
