@@ -18,6 +18,7 @@ _STORED: Final = {False: "#C0392B", True: "#FF7B6B"}
 """Of an attempt that may have stored the record, by dark ground or not."""
 
 _REFUSED: Final = {False: "#56708a", True: "#8fb0cf"}
+_TEXT: Final = {False: "#24313c", True: "#e3eaf0"}
 _LED: Final = {False: "#d3dae1", True: "#33424f"}
 _LANES: Final = ("led by", "attempts", "waited")
 _THICK: Final = 0.5
@@ -78,7 +79,9 @@ def _bar(
     *,
     name: str | None = None,
     hatched: bool = False,
+    outline: str | None = None,
     texts: Sequence[str] | None = None,
+    text_color: str | None = None,
 ) -> None:
     """Pieces ``(from, until, hover)`` of one lane in one colour."""
     figure.add_bar(
@@ -93,11 +96,13 @@ def _bar(
         textposition="inside",
         insidetextanchor="middle",
         constraintext="inside",
+        textangle=0,
+        insidetextfont={"color": text_color, "size": 11} if text_color else None,
         customdata=[hover for *_, hover in pieces],
         hovertemplate="%{customdata}<extra></extra>",
         marker={
             "color": "rgba(0,0,0,0)" if hatched else color,
-            "line": {"width": 0},
+            "line": {"width": 1 if outline else 0, "color": outline},
             "pattern": {"shape": "/", "fgcolor": color, "size": 5} if hatched else {},
         },
     )
@@ -139,7 +144,7 @@ def _attempts(figure: go.Figure, life: Life, *, dark: bool) -> None:
                 pauses.append((begin, pause_end, f"back-off of {latency(life.backoff_us)}"))
                 begin = pause_end
             tries.append((begin, end, f"attempt {_number(life, number)}: sent after, or waited"))
-        _bar(figure, 1, tries, faint_color(_REFUSED[dark]))
+        _bar(figure, 1, tries, faint_color(_REFUSED[dark]), outline=_LED[dark])
         if pauses:
             _bar(figure, 1, pauses, faint_color(MUTED_COLOR[dark]), name="back-off", hatched=True)
     for maybe in (False, True):
@@ -203,7 +208,11 @@ def _led(figure: go.Figure, life: Life, *, dark: bool) -> None:
                     for piece in pieces
                 ],
                 color,
-                texts=[piece.leader for piece in pieces],
+                texts=[
+                    f"broker {piece.leader}" if piece.leader.isdigit() else piece.leader
+                    for piece in pieces
+                ],
+                text_color=_TEXT[dark],
             )
     unknown = [piece for piece in life.led if piece.leader == "not known"]
     if unknown:

@@ -75,8 +75,9 @@ def draw(window: Window, chosen: str) -> None:
     st.caption(
         " ".join(
             (
-                "An event counts for the broker that led its partition from its produce() to its "
-                "outcome, some seconds after that. A square marks a time in which events failed.",
+                "An acknowledged event counts for the broker that led its partition from produce() "
+                "to the acknowledgement, a failed one for the broker that led when it was "
+                "produced; both some seconds later. A square marks a time in which events failed.",
                 broker_words.legend(found.summaries),
                 query.RULE,
             )

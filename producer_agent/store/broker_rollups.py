@@ -1,5 +1,10 @@
 """Adds what was recorded to buckets by the broker that led each record's partition.
 
+An acknowledgement counts for the broker that led the partition all the time from ``produce()`` to
+it: where another took over meanwhile, its latency is neither's. A failure counts for the broker
+that led when the record was produced, to which it was sent first: a broker that hangs loses its
+partitions within seconds, and what was sent to it fails after that.
+
 Done some seconds behind the recording, and beside it: only a look at the cluster that comes after
 an outcome tells who led its partition until then, the recording of outcomes is not to wait for
 that, and outcomes that other processes record are in the same tables. How far it has come is
@@ -21,12 +26,9 @@ from sqlite_utils import Database
 from producer_agent.store import latency_bins
 from producer_agent.store.leader_timeline import SLACK_US, LeaderTimeline, read_timeline
 from producer_agent.store.reader import Reader
-from producer_agent.store.rollups import DAY_S, RESOLUTIONS
+from producer_agent.store.rollups import BROKER_RESOLUTIONS, DAY_S
 from producer_agent.store.sqlite import Session, connection
 from producer_agent.store.writer import Writer
-
-BROKER_RESOLUTIONS: Final = RESOLUTIONS[1:]
-"""From 10 s on: leaders are looked at every other second."""
 
 STEP_LOTS: Final = 500
 """Lots (256,000 reports at most) that are read and written at once."""
@@ -202,7 +204,7 @@ def _failed(
     for (series, topic), events in rows.items():
         partitions, sent, settled = np.array(events, dtype=np.int64).T
         timeline = leaders.of(db, topic, int(sent.min()))
-        brokers = timeline.leaders(partitions, sent, settled, looked_us)
+        brokers = timeline.leaders(partitions, sent, sent, looked_us)
         _count(step, series, "failed", brokers, settled)
 
 

@@ -1,8 +1,8 @@
 """Who led a partition for the whole of a record's life, as far as it was watched.
 
-A record is put down to a broker only where that broker led its partition from the moment it was
-produced to the moment its outcome was known. Everything else has a name of its own, as a guess
-would blame the broker that took over for the silence of the one before it:
+A record is put down to a broker only where that broker led its partition from one moment to the
+other. Everything else has a name of its own, as a guess would blame the broker that took over for
+the silence of the one before it:
 
 =================== ================================================================
 :data:`NO_LEADER`   nobody led the partition all that time

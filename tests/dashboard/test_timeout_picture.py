@@ -56,7 +56,7 @@ def test_attempts_are_drawn_within_the_time_out_with_the_leader_meanwhile(
     assert marks(figure, "not stored") == [14.04 + 2 * n for n in range(8)]
     led = [trace for trace in figure["data"] if trace.get("text") and trace["y"][0] == 0]
     assert [(trace["text"], [round(at) for at in trace["base"]]) for trace in led] == [
-        (["1", "2"], [0, 14]),
+        (["broker 1", "broker 2"], [0, 14]),
         (["nobody"], [11]),
     ]
     [seen] = [trace for trace in figure["data"] if trace.get("name") == "seen on the cluster"]

@@ -172,6 +172,21 @@ def test_an_outcome_waits_for_the_look_that_tells_who_led_until_then(
     }
 
 
+def test_a_failure_is_put_down_to_the_broker_it_was_sent_to_first_and_a_late_success_to_nobody(
+    run: RunRow, rollups: BrokerRollups, reader: Reader, writer: Writer
+) -> None:
+    lead(writer, NOW_US - 24 * S, "leaders_changed", 3)
+    hung = failure(next(_sequences), sent_us=NOW_US - 30 * S, settled_us=NOW_US - 20 * S)
+    unclear = failure(next(_sequences), sent_us=NOW_US - 25 * S, settled_us=NOW_US - 20 * S)
+    record(writer, run, reports=acknowledged(0, 1, 10_000), failed=[hung, unclear])
+    rollups.roll(NOW_US)
+    found = summaries(reader)
+    assert {broker: (one.delivered, one.failed) for broker, one in found.items()} == {
+        1: (0, 1),
+        CHANGED: (1, 1),
+    }
+
+
 def test_where_no_look_comes_an_outcome_is_counted_as_not_known_in_the_end(
     run: RunRow, rollups: BrokerRollups, reader: Reader, writer: Writer
 ) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from sqlite_utils import Database
 
 from producer_agent.store import latency_bins
-from producer_agent.store.broker_rollups import BROKER_RESOLUTIONS
 from producer_agent.store.queries.latency import grouped_quantiles
 from producer_agent.store.queries.windows import Window
+from producer_agent.store.rollups import BROKER_RESOLUTIONS
 
 MOST_BROKERS: Final = 500
 
@@ -43,7 +43,8 @@ profile has its own load, and may be on the partitions of one broker more than o
 
 @dataclass(frozen=True, slots=True)
 class BrokerSummary:
-    """What became of the records whose partition one broker led, all their life, in a window."""
+    """What became of the records whose partition one broker led, in a window. Which those are:
+    see ``store/broker_rollups.py``."""
 
     broker: int
     """Its id; below 0 one of the names in ``store/leader_timeline.py``."""
