@@ -38,6 +38,9 @@ RESOLUTIONS = (
 )
 """Each is kept for longer than any window that :func:`resolution_for` reads from it."""
 
+BROKER_RESOLUTIONS = RESOLUTIONS[1:]
+"""Those of what is broken down by broker: the cluster is looked at every other second."""
+
 MOST_POINTS = 400
 """A chart reads at most about so many buckets: more than its width in points shows nothing more."""
 

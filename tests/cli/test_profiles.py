@@ -82,7 +82,7 @@ def test_a_profile_that_is_not_there_is_an_error_that_tells_those_there_are(
     for command in ("show", "export"):
         result = invoke("profiles", command, "none")
         assert result.exit_code == 1
-        assert "analytics, critical, metrics, production" in result.stderr
+        assert "analytics, canary, critical, metrics, production, transactional" in result.stderr
 
 
 def test_validate_passes_what_can_be_run_and_makes_no_database(

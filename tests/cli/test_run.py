@@ -157,7 +157,7 @@ def test_a_profile_that_is_not_there_is_an_error_that_tells_those_there_are(
 ) -> None:
     result = invoke("run", "none", "--count", "10")
     assert result.exit_code == 1
-    assert "analytics, critical, metrics, production" in result.stderr
+    assert "analytics, canary, critical, metrics, production, transactional" in result.stderr
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_with_its_mend(
