@@ -43,6 +43,9 @@ _STEP_SPAN_US: Final = DAY_S * 1_000_000
 _REACH_US: Final = 600_000_000
 """How far before what was asked for a topic's leaders are read, so that one reading serves long."""
 
+_DENSE: Final = 1_000_000
+"""Keys below this are counted in an array of that length instead of being sorted."""
+
 _CODES: Final = 8
 """Added to a broker's id, so that the names below 0 can be part of a key."""
 
@@ -219,18 +222,42 @@ def _count(
     finest_s = BROKER_RESOLUTIONS[0].seconds
     buckets = settled_us // (finest_s * 1_000_000)
     first = int(buckets.min())
-    # One sort for (bucket, broker, bin): 19 bits of buckets, 32 of the broker, 12 of the bin.
-    keys = ((buckets - first) << 44) | ((brokers + _CODES) << 12)
+    present, at = _indexed(brokers + _CODES)
+    # One key for (bucket, broker, bin), as dense as can be: they are counted, not sorted.
+    keys, bins = (buckets - first) * len(present) + at, 1
     if latencies_us is not None:
-        keys |= latency_bins.bin_of(latencies_us.astype(np.float64))
-    found, counts = np.unique(keys, return_counts=True)
+        of_latencies = latency_bins.bin_of(latencies_us.astype(np.float64))
+        bins = int(of_latencies.max()) + 1
+        keys = keys * bins + of_latencies
+    found, counts = _counts(keys)
     step.outcomes += len(brokers)
     for key, n in zip(found.tolist(), counts.tolist(), strict=True):
-        bucket = (first + (key >> 44)) * finest_s
-        broker = (key >> 12 & 0xFFFF_FFFF) - _CODES
+        place, bin_number = divmod(key, bins)
+        bucket = (first + place // len(present)) * finest_s
+        broker = int(present[place % len(present)]) - _CODES
         step.counts[bucket, series, broker, outcome] += n
         if latencies_us is not None:
-            step.bins[bucket, series, broker, key & 0xFFF] += n
+            step.bins[bucket, series, broker, bin_number] += n
+
+
+def _indexed(values: Int64s) -> tuple[Int64s, Int64s]:
+    """The distinct values, and for each value its place among them."""
+    if int(values.max()) >= _DENSE:
+        present, at = np.unique(values, return_inverse=True)
+        return present, at
+    present = np.flatnonzero(np.bincount(values))
+    places = np.zeros(int(present[-1]) + 1, dtype=np.int64)
+    places[present] = np.arange(len(present))
+    return present, places[values]
+
+
+def _counts(keys: Int64s) -> tuple[Int64s, Int64s]:
+    """Distinct keys and how often each is there."""
+    if int(keys.max()) >= _DENSE:
+        return np.unique(keys, return_counts=True)
+    counts = np.bincount(keys)
+    present = np.flatnonzero(counts)
+    return present, counts[present]
 
 
 def _add(db: Session, step: _Step) -> None:

@@ -82,7 +82,8 @@ class LeaderTimeline:
                 first = np.searchsorted(steps.from_us, sent_us[at], "right") - 1
                 last = np.searchsorted(steps.from_us, settled_us[at], "right") - 1
                 found[at] = np.where(first == last, steps.leaders[first], CHANGED)
-        if len(self._unwatched_from_us):
+        first_us, last_us = sent_us.min(initial=-_EVER_US), settled_us.max(initial=_EVER_US)
+        if ((self._unwatched_until_us > first_us) & (self._unwatched_from_us < last_us)).any():
             # The first gap that ends after it was sent: has that begun before it was settled?
             gap = np.searchsorted(self._unwatched_until_us, sent_us, "right")
             begins_us = np.append(self._unwatched_from_us, -_EVER_US)[gap]

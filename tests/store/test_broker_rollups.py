@@ -298,3 +298,16 @@ def test_profiles_of_unlike_load_do_not_make_a_broker_stand_out(
     record(writer, quick, reports=acknowledged(1, 300, 3) + acknowledged(0, 10, 3))
     rollups.roll(NOW_US)
     assert outliers(reader) == []
+
+
+def test_brokers_with_large_ids_and_latencies_far_apart_are_counted_as_well(
+    run: RunRow, rollups: BrokerRollups, reader: Reader, writer: Writer
+) -> None:
+    lead(writer, NOW_US - 500 * S, "leaders_changed", 2**31 - 1, 1_001)
+    reports = acknowledged(0, 3, 0.001) + acknowledged(1, 2, 100_000)
+    reports += acknowledged(1, 1, 1, before_s=45)
+    record(writer, run, reports=reports)
+    rollups.roll(NOW_US)
+    found = summaries(reader)
+    assert {broker: one.delivered for broker, one in found.items()} == {2**31 - 1: 3, 1_001: 3}
+    assert found[1_001].quantiles_us[0] == pytest.approx(100_000_000, rel=0.011)
