@@ -58,8 +58,12 @@ def notices(
     wrong = problems(now, now_us, zone)
     if is_silent(now, now_us) or any(notice.severity == "error" for notice in wrong):
         return wrong
+    delivery = _delivery(now, levels, causes, range_words)
     matters = _matters(diagnosed, now_us, zone)
-    return [_delivery(now, levels, causes, range_words), *matters, *wrong]
+    # What is the matter now comes before what the figures of the whole window do not show yet.
+    if any(notice.severity == "error" for notice in matters) and delivery.severity != "error":
+        return [*matters, delivery, *wrong]
+    return [delivery, *matters, *wrong]
 
 
 def badge(level: LevelSummary) -> Badge:

@@ -68,9 +68,9 @@ def _whole(now: ClusterNow, body: Mapping[str, Any]) -> None:
     cluster_topics.brokers(body, brokers, at_us)
     cluster_topics.problems(body["problems"])
     cluster_topics.topics(topics)
-    by_broker.draw(window_to(at_us, time_range.RANGES[time_range.DEFAULT]), time_range.DEFAULT)
     st.subheader("Faults", anchor=False)
     faults.show_faults(now.faults, topics, now.runs, at_us)
+    by_broker.draw(window_to(at_us, time_range.RANGES[time_range.DEFAULT]), time_range.DEFAULT)
     cluster_changes.draw([topic.name for topic in topics], [broker.id for broker in brokers])
 
 
