@@ -204,9 +204,9 @@ def elect(admin: Admin, topic: str, partitions: Sequence[int]) -> None:
         NotDone: the cluster refused one of them.
     """
     wanted = [TopicPartition(topic, partition) for partition in partitions]
-    future = admin.client.elect_leaders(
-        ElectionType.PREFERRED, wanted, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S
-    )
+    # confluent-kafka 2.16 takes neither of the time-outs that it documents here: its argument
+    # list is one short, and a SystemError or TypeError follows. So the wait is bounded below.
+    future = admin.client.elect_leaders(ElectionType.PREFERRED, wanted)
     what = f"the preferred leaders of {topic} could not be elected"
     results = _done(admin, future, what) or {}
     for partition, error in results.items():
@@ -237,8 +237,10 @@ def _done(
     admin: Admin, future: Future[Any], what: str, fine: Collection[int] = ()
 ) -> dict[TopicPartition, Any] | None:
     try:
-        result: dict[TopicPartition, Any] | None = future.result()
+        result: dict[TopicPartition, Any] | None = future.result(2 * TIMEOUT_S)
         return result
+    except TimeoutError:
+        raise NotDone(f"{what}: no answer within {2 * TIMEOUT_S:g} s") from None
     except KafkaException as error:
         if error.args[0].code() in fine:
             return None
