@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import charts, context
-from dashboard.components import by_broker, freshness, steady, time_range
+from dashboard.components import by_broker, freshness, stage_split, steady, time_range
 from dashboard.formats import ACKS_LEVELS, count, escape_markdown, latency, visible
 from producer_agent.store.queries.latency import (
     By,
@@ -75,6 +75,7 @@ def _draw() -> None:
         )
     with grid.cell():
         _heat(measured, window)
+    stage_split.draw(window, chosen)
     _table("Acknowledgement", found, "ack")
     _table("Schedule delay", delays, "schedule")
 
