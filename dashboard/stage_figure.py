@@ -29,7 +29,8 @@ STAGE_COLORS: Final = {
 
 MOST_BARS: Final = 40
 _BAR_PX: Final = 30
-_FRAME_PX: Final = 84
+_KEY_PX: Final = 28
+_FRAME_PX: Final = 40 + _KEY_PX
 _LONGEST_NAME: Final = 26
 _LABEL_PX: Final = 58
 _MOST_TICKS: Final = 5
@@ -39,7 +40,7 @@ def stage_split(splits: Sequence[StageSplit], *, dark: bool) -> go.Figure:
     """Means of the stages after each other, one bar for each split, the first at the top."""
     shown = splits[:MOST_BARS]
     figure = go.Figure()
-    figure.update_layout(**base_layout(dark=dark, right_px=_LABEL_PX, legend=True))
+    figure.update_layout(**base_layout(dark=dark, right_px=_LABEL_PX))
     rows = list(range(len(shown)))
     for stage, color in STAGE_COLORS[dark].items():
         means = [dict(stage_words.stages(split)).get(stage) for split in shown]
@@ -65,14 +66,29 @@ def stage_split(splits: Sequence[StageSplit], *, dark: bool) -> go.Figure:
             xshift=4,
             font={"size": 12},
         )
+    # No legend of plotly's: beside long names it takes three lines of a phone, or half the plot.
+    figure.add_annotation(
+        x=1.0,
+        y=1.0,
+        xref="paper",
+        yref="paper",
+        text="   ".join(
+            f'<span style="color:{color}">■</span> {stage}'
+            for stage, color in STAGE_COLORS[dark].items()
+        ),
+        showarrow=False,
+        xanchor="right",
+        yanchor="bottom",
+        xshift=_LABEL_PX - 10,
+        font={"size": 12},
+    )
     longest = max((split.total_us for split in shown), default=0.0) or 1.0
     ticks = _round_ticks(longest)
     figure.update_layout(
         barmode="stack",
         height=_FRAME_PX + _BAR_PX * len(shown),
         hovermode="closest",
-        # From the picture's edge, and not the plot's: so it fits beside long names on a phone.
-        legend={"traceorder": "normal", "xref": "container", "x": 0},
+        margin_t=_KEY_PX,
     )
     figure.update_xaxes(
         showgrid=True,

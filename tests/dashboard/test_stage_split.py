@@ -94,7 +94,10 @@ def test_a_long_name_is_shortened_and_the_sum_written_beside_its_bar(dark: bool)
     long = split("n" * 40, "all", 1_000, 500, 3_000, broker=2)
     figure = stage_figure.stage_split([long, split("b", "0", 10, 5, 9_999)], dark=dark)
     assert [len(name) for name in figure.layout.yaxis.ticktext] == [26, 1]
-    assert [note.text for note in figure.layout.annotations] == ["4.50 ms", "15 µs"]
+    *sums, key = (note.text for note in figure.layout.annotations)
+    assert sums == ["4.50 ms", "15 µs"]
+    for stage, color in stage_figure.STAGE_COLORS[dark].items():
+        assert f'{color}">■</span> {stage}' in key
 
 
 def test_no_more_bars_are_drawn_than_can_be_read() -> None:
