@@ -1,24 +1,21 @@
-"""What librdkafka's statistics tell of one turn: batches, requests, and where the time went.
-
-Read from `STATISTICS.md` of librdkafka 2.16: counters run from the client's start, and each
-window (``int_latency``, ``batchsize``, ...) is of the interval since the last emission, with its
-own ``sum`` and ``cnt``. So counters are subtracted and windows are added up.
-"""
+"""What librdkafka's statistics tell of one turn: batches, requests, and where the time went."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+
+from producer_agent.kafka.client_statistics import StatisticsReader
+from producer_agent.store.client_statistics import Spread
+from producer_agent.store.clock import now_us
 
 _SOONEST_MS: Final = 100
 _LATEST_MS: Final = 500
 _A_TURN: Final = 4
 """Emissions in a measured window, at least."""
-
-_BROKER_WINDOWS: Final = ("int_latency", "outbuf_latency", "rtt", "throttle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,10 @@ class ClientStatistics:
     def __init__(self, topic: str, seconds: float) -> None:
         self._topic = topic
         self._interval_ms = int(min(max(seconds * 1000 / _A_TURN, _SOONEST_MS), _LATEST_MS))
-        self._before: tuple[int, int] = (0, 0)
-        self._now: tuple[int, int] = (0, 0)
-        self._sums: dict[str, list[float]] = {}
+        self._reader = StatisticsReader()
+        self._requests = 0
+        self._message_bytes = 0
+        self._sums: dict[str, list[int]] = {}
         self._emissions = 0
 
     def config(self) -> dict[str, Any]:
@@ -59,7 +57,7 @@ class ClientStatistics:
 
     def begin(self) -> None:
         """The window begins: what was told before is the warm-up's."""
-        self._before = self._now
+        self._requests = self._message_bytes = 0
         self._sums.clear()
 
     def end(self, poll: Callable[[float], object]) -> None:
@@ -71,45 +69,41 @@ class ClientStatistics:
 
     def figures(self) -> ClientFigures:
         """Of the window so far."""
-        requests, message_bytes = (
-            now - was for now, was in zip(self._now, self._before, strict=True)
-        )
-        batch_bytes, batches = self._sums.get("batchsize", [0.0, 0.0])
+        batch_bytes, batches = self._sums.get("batch_bytes", [0, 0])
         told = batches > 0
         return ClientFigures(
-            batches=int(batches) if told else None,
-            batch_bytes=self._mean("batchsize"),
-            batch_messages=self._mean("batchcnt"),
-            requests=requests if told else None,
-            message_bytes=message_bytes if told else None,
-            wire_bytes=int(batch_bytes) if told else None,
-            client_queue_us=self._mean("int_latency"),
-            client_send_us=self._mean("outbuf_latency"),
-            broker_us=self._mean("rtt"),
+            batches=batches if told else None,
+            batch_bytes=self._mean("batch_bytes"),
+            batch_messages=self._mean("batch_events"),
+            requests=self._requests if told else None,
+            message_bytes=self._message_bytes if told else None,
+            wire_bytes=batch_bytes if told else None,
+            client_queue_us=self._mean("queue"),
+            client_send_us=self._mean("send"),
+            broker_us=self._mean("trip"),
             throttle_ms=self._mean("throttle"),
         )
 
     def _mean(self, window: str) -> float | None:
-        total, n = self._sums.get(window, [0.0, 0.0])
+        total, n = self._sums.get(window, [0, 0])
         return total / n if n else None
 
     def _take(self, text: str) -> None:
-        told = json.loads(text)
-        topic = told["topics"].get(self._topic, {})
-        brokers = told["brokers"].values()
-        self._now = (
-            sum(broker["req"].get("Produce", 0) for broker in brokers),
-            sum(partition["txbytes"] for partition in topic.get("partitions", {}).values()),
-        )
-        for name in _BROKER_WINDOWS:
-            for broker in brokers:
-                self._add(name, broker[name])
-        for name in ("batchsize", "batchcnt"):
-            if name in topic:
-                self._add(name, topic[name])
+        sample = self._reader.read(json.loads(text), now_us())
+        for broker in sample.brokers:
+            self._requests += broker.requests
+            self._add("queue", broker.queue)
+            self._add("send", broker.send)
+            self._add("trip", broker.trip)
+            self._add("throttle", broker.throttle)
+        topic = sample.topics.get(self._topic)
+        if topic is not None:
+            self._message_bytes += topic.transmitted_bytes
+            self._add("batch_bytes", topic.batch_bytes)
+            self._add("batch_events", topic.batch_events)
         self._emissions += 1
 
-    def _add(self, name: str, window: Mapping[str, Any]) -> None:
-        kept = self._sums.setdefault(name, [0.0, 0.0])
-        kept[0] += window["sum"]
-        kept[1] += window["cnt"]
+    def _add(self, window: str, spread: Spread) -> None:
+        kept = self._sums.setdefault(window, [0, 0])
+        kept[0] += spread.total
+        kept[1] += spread.n
