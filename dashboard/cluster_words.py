@@ -24,6 +24,7 @@ def answer(
     *,
     reachable: bool,
     now_us: int,
+    replicates: bool = True,
 ) -> Notice:
     """The first line.
 
@@ -32,6 +33,7 @@ def answer(
         brokers: All that are there or missed.
         diagnoses: What is the matter now, the worst first.
         reachable: Whether a broker answers.
+        replicates: Whether copies are kept at all, which the embedded cluster does not.
     """
     if not reachable:
         return Notice(
@@ -105,7 +107,9 @@ def answer(
             if len(topics) > 1
             else f"{code_span(topics[0].name)} has a leader and its replicas in sync"
         ),
-        "A record that is acknowledged under acks=all is on as many brokers as its topic asks for.",
+        "What is acknowledged under acks=all is on every replica now."
+        if replicates
+        else "It takes what is sent; there are no copies behind an acknowledgement here.",
         ":material/check_circle:",
     )
 

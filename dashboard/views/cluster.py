@@ -54,6 +54,7 @@ def _whole(now: ClusterNow, body: Mapping[str, Any]) -> None:
             () if told.is_stale(at_us) else told.diagnoses,
             reachable=body["reachable"],
             now_us=at_us,
+            replicates=body["kind"] != "embedded",
         )
     )
     if body["kind"] == "embedded":

@@ -95,6 +95,15 @@ def test_what_the_metadata_do_not_show_is_told_by_the_diagnosis() -> None:
     assert notice.severity == "success"
 
 
+def test_of_a_cluster_that_does_not_replicate_no_copies_are_promised() -> None:
+    found = judged([topic("a", least=None)])
+    here = brokers(body(1, 2, 3), found, {})
+    embedded = answer(found, here, (), reachable=True, now_us=NOW_US, replicates=False)
+    real = answer(found, here, (), reachable=True, now_us=NOW_US)
+    assert "no copies" in embedded.text
+    assert "every replica" in real.text
+
+
 def test_without_a_broker_nothing_is_promised() -> None:
     assert answer([], [], (), reachable=False, now_us=NOW_US).severity == "error"
 
