@@ -11,8 +11,8 @@ from datetime import tzinfo
 from typing import Literal
 from urllib.parse import urlencode
 
-from dashboard import diagnosis_words
 from dashboard.components.notices import Notice, is_silent, problems
+from dashboard.diagnosis import diagnosis_words
 from dashboard.formats import (
     code_span,
     count,

@@ -9,7 +9,7 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import context
-from dashboard.components import (
+from dashboard.advisor import (
     advisor_answers,
     advisor_files,
     advisor_form,

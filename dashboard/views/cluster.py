@@ -7,19 +7,19 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import cluster_picture, cluster_words, context, diagnosis_words
-from dashboard.components import (
-    by_broker,
+from dashboard import context
+from dashboard.cluster import (
     cluster_changes,
     cluster_housekeeping,
+    cluster_picture,
     cluster_topics,
-    diagnosis_list,
+    cluster_words,
     faults,
-    freshness,
-    notices,
-    time_range,
 )
-from dashboard.topic_health import judged
+from dashboard.cluster.topic_health import judged
+from dashboard.components import freshness, notices, time_range
+from dashboard.diagnosis import diagnosis_list, diagnosis_words
+from dashboard.latency import by_broker
 from producer_agent.store.clock import now_us
 from producer_agent.store.queries.cluster_now import ClusterNow, cluster_now, last_seen_topics
 from producer_agent.store.queries.windows import window_to

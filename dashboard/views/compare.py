@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import streamlit as st
 from sqlite_utils import Database
 
-from dashboard import compare_words, context
-from dashboard.components import (
+from dashboard import context
+from dashboard.compare import (
     compare_beside,
     compare_form,
     compare_list,
     compare_progress,
     compare_result,
     compare_start,
-    freshness,
-    notices,
+    compare_words,
 )
-from dashboard.components.compare_start import BESIDE, PARAMETER, Surroundings
+from dashboard.compare.compare_start import BESIDE, PARAMETER, Surroundings
+from dashboard.components import freshness, notices
 from dashboard.formats import code_span
 from producer_agent.store.queries import comparisons as queries
 from producer_agent.store.queries.comparisons import Summary

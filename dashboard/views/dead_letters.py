@@ -7,20 +7,19 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from dashboard import context, formats
-from dashboard.components import dead_letter_drawer as drawer
-from dashboard.components import (
+from dashboard.components import freshness
+from dashboard.formats import count, visible
+from dashboard.letters import dead_letter_drawer as drawer
+from dashboard.letters import (
     dead_letter_filters,
     dead_letter_topics,
-    freshness,
     letter_actions,
     letter_groups,
     letter_queue,
     letter_table,
-    one_click_replay,
-    plan_dialog,
 )
-from dashboard.components.letter_table import ROWS_PER_PAGE
-from dashboard.formats import count, visible
+from dashboard.letters.letter_table import ROWS_PER_PAGE
+from dashboard.replays import one_click_replay, plan_dialog
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import StoreError
 from producer_agent.store.queries import dead_letters as letters

@@ -9,8 +9,9 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import charts, context
-from dashboard.components import by_broker, freshness, stage_split, steady, time_range
+from dashboard.components import freshness, steady, time_range
 from dashboard.formats import ACKS_LEVELS, count, escape_markdown, latency, visible
+from dashboard.latency import by_broker, stage_split
 from producer_agent.store.queries.latency import (
     By,
     Distribution,

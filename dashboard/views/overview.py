@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 import streamlit as st
 from sqlite_utils import Database
 
-from dashboard import charts, context, diagnosis_words, verdict
+from dashboard import charts, context, verdict
 from dashboard.components import freshness, notices, steady, time_range
-from dashboard.components.applications import transaction_figures
-from dashboard.diagnosis_words import Told
+from dashboard.diagnosis import diagnosis_words
+from dashboard.diagnosis.diagnosis_words import Told
 from dashboard.formats import NOTHING, ago, count, escape_markdown, latency, rate, ratio, visible
+from dashboard.profiles.applications import transaction_figures
 from producer_agent.store import facts
 from producer_agent.store.queries.applications import outstanding_by_acks
 from producer_agent.store.queries.health import Health, health, unresolved_in_open_runs

@@ -10,9 +10,10 @@ import streamlit as st
 from sqlite_utils import Database
 
 from dashboard import context, formats
-from dashboard.components import applications, freshness, profile_form
-from dashboard.components.profile_settings import effective_settings
+from dashboard.components import freshness
 from dashboard.formats import count, escape_markdown
+from dashboard.profiles import applications, profile_form
+from dashboard.profiles.profile_settings import effective_settings
 from producer_agent.commands import Command
 from producer_agent.delivery.profiles import ProducerSettings, Profile, ProfileInvalid
 from producer_agent.store import facts

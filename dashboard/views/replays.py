@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 from sqlite_utils import Database
 
-from dashboard import context, plan_words
-from dashboard.components import freshness, notices, plan_detail, plan_list, replay_rules
-from dashboard.components.plan_list import PARAMETER, PLANS_PER_PAGE
+from dashboard import context
+from dashboard.components import freshness, notices
+from dashboard.replays import plan_detail, plan_list, plan_words, replay_rules
+from dashboard.replays.plan_list import PARAMETER, PLANS_PER_PAGE
 from producer_agent.store.queries import replays
 from producer_agent.store.queries.replays import Plan
 

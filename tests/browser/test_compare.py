@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
-from dashboard.components.compare_tools import FORMATS
+from dashboard.compare.compare_tools import FORMATS
 from producer_agent.advice.compare.analysis import analyse
 from producer_agent.advice.compare.export import from_json
 from producer_agent.advice.compare.verdict import verdict

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components.advisor_answers import FIELD, drafts_from
+from dashboard.advisor.advisor_answers import FIELD, drafts_from
 from producer_agent.advice.advisor import measurements as module
 from producer_agent.advice.advisor.advice import Evidence
 from producer_agent.advice.advisor.surroundings import ASSUMED

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from dashboard.components import applications as component
+from dashboard.profiles import applications as component
 from producer_agent.store import applications, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database

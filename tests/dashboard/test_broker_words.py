@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard import broker_words
+from dashboard.latency import broker_words
 from producer_agent.store.leader_timeline import CHANGED, NOT_KNOWN
 from producer_agent.store.queries.broker_rollups import BrokerSummary, StandsOut
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dashboard.cluster_picture import Broker, Impact, brokers, impact_of
-from dashboard.cluster_words import answer, impact_words, missing, state_of
-from dashboard.topic_health import judged
+from dashboard.cluster.cluster_picture import Broker, Impact, brokers, impact_of
+from dashboard.cluster.cluster_words import answer, impact_words, missing, state_of
+from dashboard.cluster.topic_health import judged
 from producer_agent.store.queries.cluster_changes import ChangeRow
 from tests.dashboard.cluster_seed import diagnosed, topic
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboard import compare_charts
 from dashboard.chart_parts import COLORS
+from dashboard.compare import compare_charts
 from producer_agent.advice.compare.analysis import Analysis, analyse
 from producer_agent.advice.compare.side_by_side import side_by_side
 from producer_agent.store.queries.comparisons import Comparison

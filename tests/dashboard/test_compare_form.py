@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import compare_draft
-from dashboard.compare_draft import check_draft, preset, preset_baseline, preset_texts, texts_of
+from dashboard.compare import compare_draft
+from dashboard.compare.compare_draft import (
+    check_draft,
+    preset,
+    preset_baseline,
+    preset_texts,
+    texts_of,
+)
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 from tests.dashboard import compare_seed
@@ -110,7 +116,7 @@ def draw_form(db: str) -> None:
 
     import streamlit as st
 
-    from dashboard.components import compare_form
+    from dashboard.compare import compare_form
 
     os.environ["ACKBOARD_DB"] = db
     if "compare-form-opened" not in st.session_state:

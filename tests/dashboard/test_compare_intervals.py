@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.compare_intervals import Span, Style, axis_of, intervals
+from dashboard.compare.compare_intervals import Span, Style, axis_of, intervals
 
 STYLE = Style("#009E73", "solid", "circle")
 

@@ -12,7 +12,7 @@ import pytest
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components.compare_tools import FORMATS
+from dashboard.compare.compare_tools import FORMATS
 from producer_agent.advice.compare.analysis import analyse
 from producer_agent.advice.compare.export import from_json
 from producer_agent.advice.compare.verdict import verdict

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard import compare_words
+from dashboard.compare import compare_words
 from producer_agent.advice.compare.analysis import analyse
 from producer_agent.advice.compare.side_by_side import side_by_side
 from producer_agent.store.queries.comparisons import Summary

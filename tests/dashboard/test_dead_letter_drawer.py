@@ -11,8 +11,8 @@ import pytest
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components.letter_history import words
-from dashboard.decoding import raw_of, value_of
+from dashboard.letters.decoding import raw_of, value_of
+from dashboard.letters.letter_history import words
 from producer_agent.dead_letters.conventions import RawRecord
 from producer_agent.dead_letters.stored import decoded_of
 from producer_agent.store import letter_edits
@@ -30,7 +30,7 @@ def drawer(letter: int) -> AppTest:
     """The drawer's content on a page of its own: AppTest cannot press a dialog's button."""
 
     def body(letter: int) -> None:
-        from dashboard.components import dead_letter_drawer
+        from dashboard.letters import dead_letter_drawer
 
         dead_letter_drawer.draw(letter)
 

@@ -19,7 +19,7 @@ def panel() -> AppTest:
     """The popover's content on a page of its own."""
 
     def body() -> None:
-        from dashboard.components import dead_letter_topics
+        from dashboard.letters import dead_letter_topics
 
         dead_letter_topics.panel()
 

@@ -7,9 +7,9 @@ import pytest
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import one_click_replay
-from dashboard.components.one_click_replay import Outcome
 from dashboard.formats import escape_markdown
+from dashboard.replays import one_click_replay
+from dashboard.replays.one_click_replay import Outcome
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import open_database
 from producer_agent.store.queries.dead_letters import LetterRow, ReplayRow
@@ -31,7 +31,7 @@ def drawer(letter: int) -> AppTest:
     """The drawer's content on a page of its own: AppTest cannot press a dialog's button."""
 
     def body(letter: int) -> None:
-        from dashboard.components import dead_letter_drawer
+        from dashboard.letters import dead_letter_drawer
 
         dead_letter_drawer.draw(letter)
 

@@ -12,7 +12,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.scriptrunner import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from dashboard.components import dead_letter_filters as filters
+from dashboard.letters import dead_letter_filters as filters
 from producer_agent.store.database import open_database
 from tests.dashboard import letter_seed, seed
 from tests.dashboard.conftest import OpenPage, texts

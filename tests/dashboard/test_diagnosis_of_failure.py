@@ -15,7 +15,7 @@ from tests.dashboard.conftest import OpenPage, texts
 
 def drawer(letter: int) -> AppTest:
     def body(letter: int) -> None:
-        from dashboard.components import dead_letter_drawer
+        from dashboard.letters import dead_letter_drawer
 
         dead_letter_drawer.draw(letter)
 

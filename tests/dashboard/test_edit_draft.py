@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import edit_draft
-from dashboard.edit_draft import EditInvalid, Record, bytes_of, difference, kind_of, written
+from dashboard.letters import edit_draft
+from dashboard.letters.edit_draft import EditInvalid, Record, bytes_of, difference, kind_of, written
 
 payloads = st.one_of(
     st.none(),

@@ -13,8 +13,8 @@ import streamlit as st
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import letter_export, letter_queue
-from dashboard.components.letter_groups import in_order
+from dashboard.letters import letter_export, letter_queue
+from dashboard.letters.letter_groups import in_order
 from producer_agent.store import causes, facts
 from producer_agent.store.commands import CommandRow
 from producer_agent.store.database import open_database
@@ -152,7 +152,7 @@ def test_a_thousand_are_one_click_and_more_ask_for_a_plan(
     with answering(letters, lambda *_: {"plan": 1, "outcomes": []}) as taken:
         app.button(key="dead-letters-replay").click().run()
     assert taken[0].arguments["filter"]["up_to_id"] == 80
-    monkeypatch.setattr("dashboard.components.letter_actions.MOST_AT_ONE_CLICK", 79)
+    monkeypatch.setattr("dashboard.letters.letter_actions.MOST_AT_ONE_CLICK", 79)
     app.run()
     assert app.button(key="dead-letters-replay").disabled
     assert not app.button(key="dead-letters-plan").disabled

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import plan_dialog
+from dashboard.replays import plan_dialog
 from tests.dashboard import seed
 from tests.dashboard.answering import answering
 
@@ -18,7 +18,7 @@ def dialog(count: int, topics: tuple[str, ...] = ("orders", "*odd*")) -> AppTest
     """Its content on a page of its own."""
 
     def body(count: int, topics: tuple[str, ...]) -> None:
-        from dashboard.components import plan_dialog
+        from dashboard.replays import plan_dialog
 
         selected = plan_dialog.Selected(
             {"filter": {"cause": 7}}, count, f"{count} dead letters of a cause", topics

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard import plan_review, plan_words
+from dashboard.replays import plan_review, plan_words
 from producer_agent.store.queries.replays import Plan, PlanCounts
 from producer_agent.store.replay_plans import PlanRow
 from tests.dashboard.plan_seed import FINDINGS

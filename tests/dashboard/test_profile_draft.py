@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.profile_draft import EXTRA, check_draft, draft_of, specs
+from dashboard.profiles.profile_draft import EXTRA, check_draft, draft_of, specs
 from producer_agent.delivery.profiles import FaultMix, ProducerSettings, Profile, Workload
 from producer_agent.delivery.shipped_profiles import shipped_profiles
 

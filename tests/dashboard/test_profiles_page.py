@@ -8,7 +8,7 @@ import pytest
 from sqlite_utils import Database
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import profile_form
+from dashboard.profiles import profile_form
 from producer_agent.store import facts
 from producer_agent.store.database import open_database
 from tests.dashboard import seed
@@ -42,7 +42,7 @@ def form(mode: str) -> AppTest:
         import streamlit as st
 
         from dashboard import context
-        from dashboard.components import profile_form
+        from dashboard.profiles import profile_form
         from producer_agent.delivery.profiles import Profile
         from producer_agent.store.queries.profiles import stored_profiles
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashboard import stage_figure, stage_words
+from dashboard.latency import stage_figure, stage_words
 from producer_agent.store.queries.client_statistics import Stage, StageSplit
 from tests.dashboard import stage_seed
 from tests.dashboard.conftest import OpenPage, texts

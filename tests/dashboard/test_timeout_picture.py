@@ -23,7 +23,7 @@ def letters(database: Path) -> list[int]:
 
 def drawer(letter: int) -> AppTest:
     def body(letter: int) -> None:
-        from dashboard.components import dead_letter_drawer
+        from dashboard.letters import dead_letter_drawer
 
         dead_letter_drawer.draw(letter)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.topic_health import judged
+from dashboard.cluster.topic_health import judged
 
 
 def topic(name: str, *partitions: tuple[int | None, int], least: int | None = 2) -> dict[str, Any]:

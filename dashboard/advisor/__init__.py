@@ -1,0 +1,1 @@
+"""What the Advisor page is made of."""

@@ -1,0 +1,1 @@
+"""What the Latency page is made of beside its charts."""

@@ -1,0 +1,1 @@
+"""What the Dead letters page is made of."""

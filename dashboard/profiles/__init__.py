@@ -1,0 +1,1 @@
+"""What the Profiles page is made of."""
