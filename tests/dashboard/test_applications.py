@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from dashboard.profiles import applications as component
+from producer_agent.delivery.shipped_profiles import shipped_profiles
 from producer_agent.store import applications, runs
 from producer_agent.store.clock import now_us
 from producer_agent.store.database import open_database
@@ -95,7 +96,9 @@ def test_services_and_their_transactions_are_on_the_pages(
     assert "**checkout**" in said
     assert "8 committed, 3 aborted" in said
     assert "2 failed records found no way to the dead-letter queue" in said
-    assert "3 of 5 profiles are running" in said, "a service is no profile of the agent's"
+    assert f"3 of {len(shipped_profiles())} profiles are running" in said, (
+        "a service is no profile of the agent's"
+    )
     overview = texts(open_page())
     assert ":gray[committed]\u00a0**8**" in overview
     assert ":gray[aborted]\u00a0**3**" in overview
