@@ -175,6 +175,10 @@ def test_a_mistake_is_judged_in_every_language() -> None:
     assert '"acks": "all"' in script.corrected.text
 
 
+OF_A_SQUARE_S = 20.0
+"""CPU time, ten times what any of these takes; work that grows with the square takes minutes."""
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -190,7 +194,7 @@ def test_what_breaks_off_is_refused_or_read_as_far_as_it_goes_and_soon(text: str
     began = time.process_time()
     with suppress(ConfigurationUnreadable):
         check(read(text))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < OF_A_SQUARE_S
 
 
 TEN_THOUSAND = {
@@ -210,8 +214,8 @@ TEN_THOUSAND = {
 
 
 @pytest.mark.parametrize("text", TEN_THOUSAND.values(), ids=TEN_THOUSAND)
-def test_ten_thousand_lines_take_less_than_two_seconds(text: str) -> None:
+def test_ten_thousand_lines_do_not_take_the_time_of_their_square(text: str) -> None:
     began = time.process_time()
     judged = check(read(text))
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < OF_A_SQUARE_S
     assert len(judged.settings) >= 9_990
