@@ -12,8 +12,6 @@ from producer_agent.advice.compare.analysis import Analysis, analyse, turns_of
 from producer_agent.advice.compare.beside import RunsBeside
 from producer_agent.advice.compare.manager import TOPIC_PREFIX, ComparisonManager
 from producer_agent.advice.compare.plan import ComparisonPlan
-from producer_agent.advice.compare.side_by_side import side_by_side
-from producer_agent.advice.compare.verdict import verdict
 from producer_agent.delivery.run_manager import RunManager
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.lab import Lab
@@ -117,30 +115,6 @@ def of(analysis: Analysis, name: str) -> Any:
 
 
 @pytest.mark.timeout(600)
-def test_the_same_is_the_same_and_ten_milliseconds_of_linger_are_about_ten(room: Room) -> None:
-    """Three profiles of acks=all in one comparison: twins, and one that lingers 10 ms longer."""
-    found = compare_in_quiet(room, profile("one"), profile("twin"), profile("slower", linger_ms=15))
-    analysis = analyse(found)
-    twin, slower = of(analysis, "twin"), of(analysis, "slower")
-    assert not twin.differences["ack", "p50"].told, twin.differences
-    difference = slower.differences["ack", "p50"]
-    assert difference.told
-    assert 6_000 < difference.us < 14_000
-    assert 6_000 < slower.differences["end_to_end", "p50"].us < 14_000
-    words = verdict(analysis)
-    assert words.headline.startswith("slower costs +")
-    assert any("one" in line and "no difference" in line for line in words.lines)
-    for result in analysis.base.profiles if analysis.base else ():
-        assert result.sent == result.acknowledged == 5 * 80
-        assert (result.lost, result.duplicated, result.failed) == (0, 0, {})
-        assert result.broker_us is not None
-        assert not result.overloaded
-    assert room.topics() == []
-    again = side_by_side(found, found)
-    assert again.differing == ()
-    assert not any(change.difference.told for change in again.changes)
-
-
 def test_what_a_transaction_costs_is_until_its_commit_and_is_read_back_only_then(
     room: Room,
 ) -> None:
@@ -168,22 +142,3 @@ def test_a_topic_that_this_cluster_cannot_hold_is_refused_with_its_mend(room: Ro
     with pytest.raises(Exception, match="ask for replication factor 3"):
         room.manager.start(plan, "test")
     assert room.reader(queries.comparisons) == ()
-
-
-def test_the_topic_of_a_comparison_that_died_is_deleted_at_the_next_start(
-    room: Room, writer: Writer
-) -> None:
-    plan = ComparisonPlan.from_mapping({"profiles": [profile("one"), profile("two")], "load": LOAD})
-    room.manager.start(plan, "test")
-    wait_until(lambda: room.topics() != [], 20, "it has no topic")
-    topic = room.topics()
-    room.manager.close()
-    assert room.topics() == []
-    summary = room.reader(queries.comparisons)[0]
-    assert summary.state == "incomplete"
-    assert summary.environment["topic"] in topic
-    # As a kill leaves it: the topic is there, the comparison is said to run.
-    room.manager._make_topic(plan, topic[0])
-    assert room.topics() == topic
-    room.manager.recover()
-    wait_until(lambda: room.topics() == [], 20, "the topic is there for good")
