@@ -8,12 +8,12 @@ from typing import Final
 import streamlit as st
 
 from dashboard.advisor.advisor_answers import Asked
-from dashboard.components.notices import Notice, show
+from dashboard.components.notices import Notice, Severity, show
 from dashboard.formats import NOTHING, code_span, escape_markdown, visible
 from producer_agent.advice.advisor import words
 from producer_agent.advice.advisor.advice import Advice, Choice, Conflict, Evidence
 
-_ALERTS: Final = {
+_ALERTS: Final[dict[str, tuple[Severity, str, str]]] = {
     "impossible": ("error", "Impossible as asked", ":material/block:"),
     "contradiction": ("warning", "The answers contradict each other", ":material/compare_arrows:"),
 }
@@ -43,7 +43,7 @@ def conflicts(advices: Sequence[Advice]) -> None:
             of = f"{escape_markdown(advice.question.name)}: " if several else ""
             show(
                 Notice(
-                    severity,  # type: ignore[arg-type]
+                    severity,
                     f"{of}{title}",
                     f"{escape_markdown(conflict.message)} **{escape_markdown(conflict.mend)}**",
                     icon,

@@ -9,7 +9,8 @@ from pathlib import Path
 from producer_agent.cli import serving
 from producer_agent.cli.output import note
 from producer_agent.cli.profiles import save
-from producer_agent.cli.run_request import LETTERS_TIMEOUT_S, LOOK_EVERY_S, Look, RunRequest, Stop
+from producer_agent.cli.run_request import LETTERS_TIMEOUT_S, LOOK_EVERY_S, Look, RunRequest
+from producer_agent.cli.stop import Stop
 from producer_agent.commands import Command, CommandFailed, ask_and_wait, local_user
 from producer_agent.delivery.profiles import Profile, ProfileInvalid
 from producer_agent.delivery.run_manager import RunRefused, require_usable

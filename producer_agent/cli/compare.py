@@ -26,12 +26,12 @@ from producer_agent.cli.compare_run import (
     compare_here,
     compare_in_agent,
     delete_here,
-    stopping_on_signals,
     watching,
 )
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import fail, note, print_json, say
 from producer_agent.cli.serving import serving_agent
+from producer_agent.cli.stop import stopping_on_signals
 from producer_agent.commands import Command, ask_and_wait, local_user
 from producer_agent.delivery.profiles import Profile
 from producer_agent.store.queries import comparisons as queries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from producer_agent.advice.compare.plan import ComparisonPlan
 from producer_agent.cli import serving
 from producer_agent.cli.output import duration, note, visible
 from producer_agent.cli.progress import progress_bar
-from producer_agent.cli.run_request import Stop
+from producer_agent.cli.stop import Stop
 from producer_agent.commands import Command, CommandFailed, ask_and_wait, local_user
 from producer_agent.delivery.run_manager import RunManager
 from producer_agent.kafka.admin import ClusterUnreachable
@@ -122,22 +121,6 @@ def watching(plan: ComparisonPlan, *, quiet: bool) -> Iterator[Look]:
             move(summary.turns_done, f"{told}, {duration(left_s)} left")
 
         yield look
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[Stop]:
-    """SIGINT and SIGTERM end the comparison and keep what it has measured."""
-    stop = Stop()
-
-    def ask(number: int, _frame: object) -> None:
-        stop.ask(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _manager(

@@ -6,7 +6,8 @@ import time
 from functools import partial
 
 from producer_agent.cli.output import note
-from producer_agent.cli.run_request import LETTERS_TIMEOUT_S, LOOK_EVERY_S, Look, RunRequest, Stop
+from producer_agent.cli.run_request import LETTERS_TIMEOUT_S, LOOK_EVERY_S, Look, RunRequest
+from producer_agent.cli.stop import Stop
 from producer_agent.delivery.run import ProducerRun
 from producer_agent.delivery.run_manager import require_usable
 from producer_agent.flows import Flows

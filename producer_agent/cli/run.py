@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +28,9 @@ from producer_agent.cli.output import (
     print_pairs,
 )
 from producer_agent.cli.progress import progress_bar
-from producer_agent.cli.run_request import Look, RunRequest, Stop
+from producer_agent.cli.run_request import Look, RunRequest
 from producer_agent.cli.serving import serving_agent
+from producer_agent.cli.stop import Stop, stopping_on_signals
 from producer_agent.delivery.profiles import Profile
 from producer_agent.delivery.run import RunLimits
 from producer_agent.settings import Settings
@@ -77,7 +77,7 @@ def run(
     _log_to_stderr(settings)
     limits = RunLimits(events, None if length is None else seconds_of(length))
     request = _request(profile, settings.db, limits, rate)
-    with _stop_on_signals() as stop, _progress(request, as_json) as look:
+    with stopping_on_signals() as stop, _progress(request, as_json) as look:
         if serving_agent(settings.db) is None:
             where, uuid = "this process", run_here(request, settings, stop, look)
         else:
@@ -131,22 +131,6 @@ def _log_to_stderr(settings: Settings) -> None:
     # A run of minutes has a progress bar to show; its log is for when it was asked for.
     level = settings.log_level if "ACKBOARD_LOG_LEVEL" in os.environ else "WARNING"
     logging.basicConfig(level=level, format="%(levelname)-7s %(name)s: %(message)s")
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[Stop]:
-    """SIGINT and SIGTERM end the run in order; a second one ends the waiting after it."""
-    stop = Stop()
-
-    def ask(number: int, _frame: object) -> None:
-        stop.ask(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

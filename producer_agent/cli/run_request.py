@@ -1,4 +1,4 @@
-"""What is asked of a run, by whom it is stopped, and who looks at it."""
+"""What is asked of a run, and who looks at it."""
 
 from __future__ import annotations
 
@@ -32,28 +32,3 @@ class RunRequest:
     def wanted_rate(self) -> float:
         """Events a second it is to send."""
         return self.profile.workload.rate_per_s if self.rate is None else self.rate
-
-
-@dataclass(slots=True)
-class Stop:
-    """Who asked the run to end, from a signal handler, and how often."""
-
-    reason: str = ""
-    times: int = 0
-    at_limit: bool = False
-    """It was ended by us because it had reached its limit."""
-
-    def ask(self, signal_name: str) -> None:
-        """Note a signal."""
-        self.reason = f"stopped by {signal_name}"
-        self.times += 1
-
-    @property
-    def asked(self) -> bool:
-        """Whether the run is to end."""
-        return self.times > 0
-
-    @property
-    def impatient(self) -> bool:
-        """Whether not even what comes after it is to be waited for."""
-        return self.times > 1
