@@ -150,7 +150,7 @@ def _runs(db: Path, pid: int) -> bool:
 
 def _children(pid: int) -> list[int]:
     found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True
     )
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "compare" in line]
 

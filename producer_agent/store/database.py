@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -11,6 +13,32 @@ from producer_agent.store.schema import migrations
 from producer_agent.store.sqlite import BUSY_TIMEOUT_S, StoreError, connection, explain
 
 __all__ = ["BUSY_TIMEOUT_S", "StoreError", "connection", "explain", "open_database"]
+
+
+class WritableDatabase(Database):
+    """A database whose transactions take the write lock as they begin.
+
+    One that began by reading cannot wait for the lock later: if another process has committed
+    meanwhile, SQLite refuses it at once, whatever the time-out
+    (https://www.sqlite.org/isolation.html, "SQLITE_BUSY_SNAPSHOT").
+    """
+
+    @contextmanager
+    def atomic(self) -> Iterator[Database]:
+        """Commit what is done within, or none of it; within another, a savepoint."""
+        opened = connection(self)
+        if opened.in_transaction:
+            with super().atomic():
+                yield self
+            return
+        opened.execute("BEGIN IMMEDIATE")
+        try:
+            yield self
+            opened.execute("COMMIT")
+        finally:
+            # Not there any more if it was committed, or undone by the error itself.
+            if opened.in_transaction:
+                opened.rollback()
 
 
 def open_database(path: Path, *, read_only: bool = False) -> Database:
@@ -38,7 +66,7 @@ def open_database(path: Path, *, read_only: bool = False) -> Database:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             opened = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-        db = Database(opened)
+        db = Database(opened) if read_only else WritableDatabase(opened)
         try:
             _prepare(db, path, read_only=read_only)
         except BaseException:

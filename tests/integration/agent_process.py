@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,8 @@ class AgentProcess:
             "KAFKA_BOOTSTRAP_SERVERS": lab.bootstrap_servers,
             "ACKBOARD_CLUSTER_KIND": "lab",
             "ACKBOARD_AUTOSTART": "false",
+            # The lab is shared: a database of its own takes in nobody else's dead letters.
+            "ACKBOARD_DEAD_LETTER_TOPIC": f"dlq-{zlib.crc32(bytes(db)):08x}",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

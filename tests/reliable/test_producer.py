@@ -222,8 +222,9 @@ def test_the_default_callback_and_errors_only_are_as_of_the_bare_client(
             "delivery.report.only.error": True,
         }
     )
-    producer.produce("t", "v")
+    # First, for a client that knows the topic's partitions already refuses it in produce().
     producer.produce("t", "v", partition=5)
+    producer.produce("t", "v")
     producer.flush(10)
     assert told == [KafkaError._UNKNOWN_PARTITION]
     assert producer.counts().delivered == 1

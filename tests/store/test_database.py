@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,40 @@ def test_a_locked_file_says_who_could_hold_it(db_path: Path, quick: None) -> Non
             open_database(db_path)
     finally:
         other.close()
+
+
+def test_a_transaction_that_reads_first_can_still_write_when_another_wants_to(
+    db_path: Path,
+) -> None:
+    first, second = open_database(db_path), open_database(db_path)
+    first.execute("CREATE TABLE notes (text TEXT)")
+    other = threading.Thread(
+        target=lambda: second.execute("INSERT INTO notes VALUES ('second')").fetchall()
+    )
+    with first.atomic():
+        assert first.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+        other.start()
+        other.join(0.2)  # it would have committed by now, if it did not have to wait
+        first.execute("INSERT INTO notes VALUES ('first')")
+    other.join(10)
+    assert first.execute("SELECT text FROM notes").fetchall() == [("first",), ("second",)]
+    first.close()
+    second.close()
+
+
+def test_a_transaction_within_another_undoes_only_its_own(db_path: Path) -> None:
+    db = open_database(db_path)
+    db.execute("CREATE TABLE notes (text TEXT)")
+    with db.atomic():
+        db.execute("INSERT INTO notes VALUES ('kept')")
+        with pytest.raises(ZeroDivisionError), db.atomic():
+            db.execute("INSERT INTO notes VALUES ('undone')")
+            1 / 0  # noqa: B018 - the error is the point
+    with pytest.raises(ZeroDivisionError), db.atomic():
+        db.execute("DELETE FROM notes")
+        1 / 0  # noqa: B018 - the error is the point
+    assert db.execute("SELECT text FROM notes").fetchall() == [("kept",)]
+    db.close()
 
 
 def test_a_missing_file_says_how_it_is_made(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_what_arrives_during_a_commit_is_committed_together(noted: Writer, reade
     begun: list[str] = []
 
     def count(statement: str) -> None:
-        if statement == "BEGIN":
+        if statement == "BEGIN IMMEDIATE":
             begun.append(statement)
 
     noted.call(lambda db: database.connection(db).set_trace_callback(count))

@@ -93,7 +93,7 @@ def room(writer: Writer) -> Iterator[Room]:
 def workers() -> list[str]:
     """Command lines of comparison processes that this process started."""
     found = subprocess.run(
-        ["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True
+        ["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True
     )
     return [line for line in found.stdout.splitlines() if "compare.worker" in line]
 
@@ -270,7 +270,7 @@ def test_a_process_that_dies_ends_the_comparison_with_what_it_measured(
     number = room.manager.start(plan_of(load=SHORT, rounds=50), "kim")
     room.some_turns(number)
     found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
     )
     pid = next(int(line.split()[0]) for line in found.stdout.splitlines() if "sender" in line)
     os.kill(pid, 9)
