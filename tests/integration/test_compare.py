@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,8 @@ from producer_agent.advice.compare.analysis import Analysis, analyse, turns_of
 from producer_agent.advice.compare.beside import RunsBeside
 from producer_agent.advice.compare.manager import TOPIC_PREFIX, ComparisonManager
 from producer_agent.advice.compare.plan import ComparisonPlan
+from producer_agent.advice.compare.side_by_side import side_by_side
+from producer_agent.advice.compare.verdict import verdict
 from producer_agent.delivery.run_manager import RunManager
 from producer_agent.kafka.cluster import Cluster
 from producer_agent.kafka.lab import Lab
@@ -109,12 +112,48 @@ def compare_in_quiet(room: Room, *profiles: dict[str, Any]) -> Comparison:
     pytest.fail(f"in none of {ATTEMPTS} comparisons did rounds agree within {AGREE_MS:g} ms")
 
 
+def told_apart(found: Comparison, name: str) -> bool:
+    """Whether the profile's median is said to differ from the first one's."""
+    return bool(of(analyse(found), name).differences["ack", "p50"].told)
+
+
 def of(analysis: Analysis, name: str) -> Any:
     assert analysis.base is not None
     return next(found for found in analysis.base.profiles if found.name == name)
 
 
 @pytest.mark.timeout(600)
+def test_the_same_is_the_same_and_ten_milliseconds_of_linger_are_about_ten(room: Room) -> None:
+    """Three profiles of acks=all in one comparison: twins, and one that lingers 10 ms longer."""
+    profiles = [profile("one"), profile("twin"), profile("slower", linger_ms=15)]
+    found = compare_in_quiet(room, *profiles)
+    if told_apart(found, "twin"):
+        # An interval of 95% errs once in twenty; that two in a row do means a fault.
+        found = compare_in_quiet(room, *profiles)
+        assert not told_apart(found, "twin")
+    analysis = analyse(found)
+    slower = of(analysis, "slower")
+    difference = slower.differences["ack", "p50"]
+    assert difference.told
+    assert 6_000 < difference.us < 14_000
+    assert 6_000 < slower.differences["end_to_end", "p50"].us < 14_000
+    words = verdict(analysis)
+    percentile = re.search(r" at (p\d+)", words.headline)
+    assert percentile is not None
+    told = slower.differences["ack", percentile[1]].told
+    assert words.headline.startswith("slower costs +") is told
+    assert any("slower and one: no difference" in line for line in words.lines) is not told
+    for result in analysis.base.profiles if analysis.base else ():
+        assert result.sent == result.acknowledged == 5 * 80
+        assert (result.lost, result.duplicated, result.failed) == (0, 0, {})
+        assert result.broker_us is not None
+        assert not result.overloaded
+    wait_until(lambda: room.topics() == [], 20, "its topic is there for good")
+    again = side_by_side(found, found)
+    assert again.differing == ()
+    assert not any(change.difference.told for change in again.changes)
+
+
 def test_what_a_transaction_costs_is_until_its_commit_and_is_read_back_only_then(
     room: Room,
 ) -> None:
@@ -142,3 +181,27 @@ def test_a_topic_that_this_cluster_cannot_hold_is_refused_with_its_mend(room: Ro
     with pytest.raises(Exception, match="ask for replication factor 3"):
         room.manager.start(plan, "test")
     assert room.reader(queries.comparisons) == ()
+
+
+def test_the_topic_of_a_comparison_that_died_is_deleted_at_the_next_start(
+    room: Room, writer: Writer
+) -> None:
+    plan = ComparisonPlan.from_mapping({"profiles": [profile("one"), profile("two")], "load": LOAD})
+    room.manager.start(plan, "test")
+    wait_until(lambda: room.topics() != [], 20, "it has no topic")
+    topic = room.topics()
+    room.manager.close()
+    wait_until(lambda: room.topics() == [], 20, "closing leaves its topic")
+    summary = room.reader(queries.comparisons)[0]
+    assert summary.state == "incomplete"
+    assert summary.environment["topic"] in topic
+    # As a kill leaves it.
+    room.manager._make_topic(plan, topic[0])
+    wait_until(lambda: room.topics() == topic, 20, "it was not made again")
+
+    def recovered() -> bool:
+        # Again while a broker, asked just after, does not know of the topic yet.
+        room.manager.recover()
+        return room.topics() == []
+
+    wait_until(recovered, 30, "the topic is there for good")

@@ -108,14 +108,18 @@ def test_a_transaction_that_reads_first_can_still_write_when_another_wants_to(
 def test_a_transaction_within_another_undoes_only_its_own(db_path: Path) -> None:
     db = open_database(db_path)
     db.execute("CREATE TABLE notes (text TEXT)")
+
+    def fail_within(statement: str) -> None:
+        with db.atomic():
+            db.execute(statement)
+            raise ZeroDivisionError
+
     with db.atomic():
         db.execute("INSERT INTO notes VALUES ('kept')")
-        with pytest.raises(ZeroDivisionError), db.atomic():
-            db.execute("INSERT INTO notes VALUES ('undone')")
-            1 / 0  # noqa: B018 - the error is the point
-    with pytest.raises(ZeroDivisionError), db.atomic():
-        db.execute("DELETE FROM notes")
-        1 / 0  # noqa: B018 - the error is the point
+        with pytest.raises(ZeroDivisionError):
+            fail_within("INSERT INTO notes VALUES ('undone')")
+    with pytest.raises(ZeroDivisionError):
+        fail_within("DELETE FROM notes")
     assert db.execute("SELECT text FROM notes").fetchall() == [("kept",)]
     db.close()
 

@@ -91,9 +91,11 @@ def room(writer: Writer) -> Iterator[Room]:
 
 
 def workers() -> list[str]:
-    """Command lines of comparison processes that this process started."""
+    """Ids and command lines of comparison processes that this process started."""
     found = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())],
+        capture_output=True,
+        text=True,
     )
     return [line for line in found.stdout.splitlines() if "compare.worker" in line]
 
@@ -269,10 +271,7 @@ def test_a_process_that_dies_ends_the_comparison_with_what_it_measured(
 ) -> None:
     number = room.manager.start(plan_of(load=SHORT, rounds=50), "kim")
     room.some_turns(number)
-    found = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    pid = next(int(line.split()[0]) for line in found.stdout.splitlines() if "sender" in line)
+    pid = next(int(line.split()[0]) for line in workers() if line.endswith("sender"))
     os.kill(pid, 9)
     over = room.over(number)
     assert over.summary.state == "incomplete"
