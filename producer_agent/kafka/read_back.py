@@ -117,9 +117,10 @@ class ReadBack:
         left = {partition: end for partition, (start, end) in stretch.items() if start < end}
         if not left:
             return
-        self._consumer.assign(
-            [TopicPartition(topic, partition, stretch[partition][0]) for partition in left]
-        )
+        assigned = [TopicPartition(topic, partition, stretch[partition][0]) for partition in left]
+        self._consumer.assign(assigned)
+        # A stretch read before may have left them paused, which an assignment does not end.
+        self._consumer.resume(assigned)
         deadline = time.monotonic() + stalled_s
         while left:
             if stopped():

@@ -76,6 +76,8 @@ def test_a_forked_child_is_told_to_make_its_own_and_ends_in_peace(address: str) 
         from producer_agent import ReliableProducer
         producer = ReliableProducer({"bootstrap.servers": sys.argv[1]}, database=None)
         producer.produce("t", "parent")
+        # librdkafka's threads at rest: a lock that one held in the fork would be held for ever.
+        producer.flush(10)
         child = os.fork()
         if child == 0:
             for call in (lambda: producer.produce("t", "child"), lambda: producer.poll(0)):
