@@ -6,19 +6,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from producer_agent.advice.diagnosis.diagnose import diagnose as diagnosed
 from producer_agent.advice.diagnosis.diagnosis import Diagnosis
 from producer_agent.advice.diagnosis.gathering import FactsGatherer, Question
-from producer_agent.cli import serving
+from producer_agent.cli.connection import reached_by
 from producer_agent.cli.options import DbOption, JsonOption, settings_for
 from producer_agent.cli.output import fail, moment, print_json, print_table, say
 from producer_agent.delivery.errors import BY_NAME
 from producer_agent.settings import Settings
-from producer_agent.store import facts
 from producer_agent.store.database import open_database
 from producer_agent.store.queries import failed_events
 from producer_agent.store.reader import Reader
@@ -125,20 +124,8 @@ def _reader(path: Path) -> Iterator[Reader]:
 
 
 def _gatherer(settings: Settings, reader: Reader) -> FactsGatherer:
-    if settings.bootstrap_servers:
-        return FactsGatherer(
-            settings.connection(), settings.cluster_kind, reader, str(settings.lab_folder)
-        )
-    fact = reader(lambda db: facts.get(db, "cluster"))
-    if fact is None or serving.holder(settings.db) is None:
-        fail(
-            "There is no cluster to ask: set KAFKA_BOOTSTRAP_SERVERS, or start an agent with "
-            "`python -m producer_agent serve`, whose embedded cluster is then asked."
-        )
-    # An agent that was started for a real cluster tells its address, and its kind.
-    body: dict[str, Any] = fact.body
-    connection = {**settings.connection(), "bootstrap.servers": body["bootstrap_servers"]}
-    return FactsGatherer(connection, str(body["kind"]), reader, str(settings.lab_folder))
+    reached = reached_by(settings, reader)
+    return FactsGatherer(reached.connection, reached.kind, reader, str(settings.lab_folder))
 
 
 def _print(found: Diagnosis) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from producer_agent.cli import compare, dead_letters, deliveries, lab, profiles, replay
 from producer_agent.cli.advise import advise
+from producer_agent.cli.audit import audit
 from producer_agent.cli.diagnose import diagnose
 from producer_agent.cli.doctor import doctor
 from producer_agent.cli.guard import GuardedGroup
@@ -43,6 +44,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(replay.app, name="replay")
 app.add_typer(lab.app, name="lab")
+app.command()(audit)
 app.command()(advise)
 app.command()(diagnose)
 app.command()(doctor)

@@ -22,6 +22,7 @@ from producer_agent.store.schema import (
     m15_applications,
     m16_broker_rollups,
     m17_client_statistics,
+    m18_audits,
 )
 from producer_agent.store.schema.base import LOT_CAPACITY, migrations
 
@@ -39,5 +40,6 @@ __all__ = [
     "m15_applications",
     "m16_broker_rollups",
     "m17_client_statistics",
+    "m18_audits",
     "migrations",
 ]
