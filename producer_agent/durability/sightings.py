@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from zlib import crc32
@@ -60,37 +60,21 @@ def sightings(messages: Sequence[Message], run: bytes) -> tuple[list[Sightings],
     ours = (told["run_high"] == high) & (told["run_low"] == low)
     columns = np.asarray(rows, dtype=np.int64)[ours]
     told = told[ours]
-    found = Columns(
-        columns[:, 0],
-        columns[:, 1],
-        told["sequence"].astype(np.int64),
-        columns[:, 2] != told["crc32"],
-        columns[:, 3] != 0,
-    )
-    return list(found.by_partition()), len(messages) - len(told)
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Records of one run on several partitions, in the order in which they were read."""
-
-    partitions: npt.NDArray[np.int64]
-    offsets: npt.NDArray[np.int64]
-    sequences: npt.NDArray[np.int64]
-    corrupt: npt.NDArray[np.bool_]
-    replayed: npt.NDArray[np.bool_]
-
-    def by_partition(self) -> Iterator[Sightings]:
-        """The same, partition by partition."""
-        for partition in np.unique(self.partitions).tolist():
-            which = self.partitions == partition
-            yield Sightings(
+    sequences = told["sequence"].astype(np.int64)
+    corrupt, replayed_ones = columns[:, 2] != told["crc32"], columns[:, 3] != 0
+    found = []
+    for partition in np.unique(columns[:, 0]).tolist():
+        which = columns[:, 0] == partition
+        found.append(
+            Sightings(
                 partition,
-                self.offsets[which],
-                self.sequences[which],
-                self.corrupt[which],
-                self.replayed[which],
+                columns[which, 1],
+                sequences[which],
+                corrupt[which],
+                replayed_ones[which],
             )
+        )
+    return found, len(messages) - len(told)
 
 
 def _identity(message: Message) -> tuple[bytes | None, bool]:
